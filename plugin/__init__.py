@@ -1,0 +1,1 @@
+"""Wetread's Flask application."""
