@@ -1,0 +1,92 @@
+# make setup | demo | test | test-quick | lint | bench | lock | clean
+# Everything lands in .venv (and .venv-train for training); nothing else on the machine is touched,
+# but for the system packages of the browser tests when you are root.
+
+PYTHON ?= python3
+BIN := .venv/bin
+TRAIN_BIN := .venv-train/bin
+PIP_FLAGS := --quiet --disable-pip-version-check --no-input
+INSTALL_SELF := install $(PIP_FLAGS) --no-deps --no-build-isolation -e .
+PYTEST := $(BIN)/python -m pytest
+NOT_QUICK := integration or browser or training or slow
+
+.PHONY: help setup setup-test setup-train system-packages demo test test-quick lint lint-docker bench lock clean
+
+help:
+	@echo "make setup       install what Wetread and its demo need, into .venv"
+	@echo "make demo        start the demo hospital with Wetread in it, print the address"
+	@echo "make test        every test (installs Chromium by apt when root)"
+	@echo "make test-quick  linters and the quick tests, under a minute"
+	@echo "make bench       the performance table (JSON=1 for JSON)"
+	@echo "make lock        resolve the pinned requirements again"
+
+setup: .venv/.setup
+
+.venv/.setup: requirements/setup.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Wetread needs Python 3.11 or newer; this is " + sys.version)'
+	@echo "Installing Wetread into .venv (once, about a minute) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements/setup.txt
+	@$(BIN)/python -m pip $(INSTALL_SELF)
+	@touch $@
+
+setup-test: .venv/.setup-test
+
+.venv/.setup-test: .venv/.setup requirements/test.txt
+	@echo "Installing the test tools into .venv ..."
+	@$(BIN)/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements/test.txt
+	@touch $@
+
+setup-train: .venv-train/.setup
+
+.venv-train/.setup: requirements/train.txt pyproject.toml
+	@echo "Installing the training tools (TensorFlow) into .venv-train ..."
+	@test -x $(TRAIN_BIN)/python || $(PYTHON) -m venv .venv-train
+	@$(TRAIN_BIN)/python -m pip install $(PIP_FLAGS) --require-hashes -r requirements/train.txt
+	@$(TRAIN_BIN)/python -m pip $(INSTALL_SELF)
+	@touch $@
+
+# Without root the line to run is printed and the browser tests skip, saying so.
+system-packages:
+	@if ! command -v chromium >/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Chromium ..."; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	  else \
+	    echo "No Chromium: the browser tests will skip. To run them: sudo apt-get install chromium fonts-dejavu-core"; \
+	  fi; \
+	fi
+
+demo: setup
+	@$(BIN)/wetread demo $(ARGS)
+
+lint: setup-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+
+test-quick: setup-test lint
+	$(PYTEST) -q -m "not ($(NOT_QUICK))"
+
+test: setup-test setup-train system-packages lint
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -m "not training"
+	$(TRAIN_BIN)/python -m pytest -m training tests/training
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report
+
+bench: setup-test setup-train
+	@$(BIN)/python -m bench $(if $(JSON),--json)
+
+# uv writes requirements files without registry addresses; its own lock file would name them.
+UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml
+lock: setup
+	@$(BIN)/python -m pip install $(PIP_FLAGS) uv
+	$(UV_COMPILE) --extra build -o requirements/serve.txt
+	$(UV_COMPILE) --extra build --extra demo -c requirements/serve.txt -o requirements/setup.txt
+	$(UV_COMPILE) --extra build --extra demo --extra test -c requirements/setup.txt -o requirements/test.txt
+	$(UV_COMPILE) --extra build --extra train -c requirements/test.txt -o requirements/train.txt
+
+clean:
+	rm -rf .venv .venv-train .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis var
