@@ -87,6 +87,7 @@ lock: setup
 	$(UV_COMPILE) --extra build --extra demo -c requirements/serve.txt -o requirements/setup.txt
 	$(UV_COMPILE) --extra build --extra demo --extra test -c requirements/setup.txt -o requirements/test.txt
 	$(UV_COMPILE) --extra build --extra train -c requirements/test.txt -o requirements/train.txt
+	echo 'onnxruntime-gpu[cuda,cudnn]' | $(subst pyproject.toml,-,$(UV_COMPILE)) -c requirements/serve.txt -o requirements/gpu.txt
 
 clean:
 	rm -rf .venv .venv-train .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis var
