@@ -1,0 +1,80 @@
+"""Everything that can go wrong between a file and a prediction.
+
+::
+
+    InferenceError
+    ├── NotAnImage          the bytes are no DICOM, PNG or JPEG file, or hold no image
+    │   └── NoPixels        a DICOM object without an image in it (report, plan, structure set)
+    ├── PixelError          the image is there but cannot be decoded (damaged, lying, unsupported)
+    ├── ImageTooLarge       the header claims more than the memory limit; nothing was allocated
+    ├── UnknownModel        no folder of that name
+    ├── ModelRefused        a model folder that breaks its contract, its checksum or its golden values
+    └── RuntimeUnavailable  the runtime asked for is unknown or not installed
+"""
+
+from __future__ import annotations
+
+
+class InferenceError(Exception):
+    """Base of the family.
+
+    Parameters
+    ----------
+    sentence : str
+        The rule, then what arrived. Never holds patient data.
+
+    Attributes
+    ----------
+    code : str
+        Short and stable, for programs.
+    sentence : str
+        For people.
+    """
+
+    code = "inference_error"
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class NotAnImage(InferenceError):
+    """The bytes are not an image file that Wetread reads."""
+
+    code = "not_an_image"
+
+
+class NoPixels(NotAnImage):
+    """A well-formed DICOM object that carries no image."""
+
+    code = "no_image"
+
+
+class PixelError(InferenceError):
+    """The image cannot be decoded."""
+
+    code = "pixels_unreadable"
+
+
+class ImageTooLarge(InferenceError):
+    """The header claims an image beyond the memory limit."""
+
+    code = "image_too_large"
+
+
+class UnknownModel(InferenceError):
+    """No model folder has this name."""
+
+    code = "unknown_model"
+
+
+class ModelRefused(InferenceError):
+    """The model folder breaks its contract, so nothing is read with it."""
+
+    code = "model_refused"
+
+
+class RuntimeUnavailable(InferenceError):
+    """The runtime is unknown or not installed."""
+
+    code = "runtime_unavailable"

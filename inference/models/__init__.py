@@ -1,0 +1,29 @@
+"""One folder per model. Adding a model is adding a folder; no other file changes.
+
+A folder `NAME` holds
+
+``__init__.py``
+    A docstring. Imports nothing.
+``facts.py``
+    ``FACTS: ModelFacts`` with ``FACTS.name == "NAME"``. Imports only `inference.model_facts`.
+``prepare.py``
+    ``PREPARE_VERSION: str`` (equal to ``FACTS.prepare_version``) and
+    ``prepare(image, networks) -> Prepared | Refusal``. Training and serving import the same one.
+    ``networks`` maps each role of ``FACTS.networks`` to an opened network, so that a lung finder can
+    decide the box, and `prepare` can refuse.
+``gate.py`` (optional)
+    ``check(image) -> GateResult``: what only this model minds, after the generic gate.
+``interpret.py`` (optional)
+    ``interpret(prepared, outputs) -> Interpreted``. Without it: output 0 of the network "classifier"
+    is the calibrated probabilities, shape (n, classes), averaged over n; output 1, if there is one, is
+    the class activation map of the target's logit, shape (n, h, w) or (n, h, w, 1), averaged over n and
+    drawn between ``FACTS.heat_map_range``.
+``weights/*.onnx``
+    Named by ``FACTS.networks`` with their SHA-256.
+``golden.json``
+    Golden probabilities (see `inference.golden`), reproduced at every start within 0.005.
+``MODEL_CARD.md``, ``WEIGHTS_LICENSE.md``, ``training.toml``, ``network.py``
+    For people and for training; serving reads none of them.
+
+The types are in `inference.model_facts` and `inference.model_folder`.
+"""
