@@ -1,0 +1,114 @@
+"""The one database: SQLite in WAL mode by default, PostgreSQL in production."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from plugin.errors import DatabaseError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+# Any number that no other program uses on the same PostgreSQL server.
+ADVISORY_LOCK = 7_385_110_019
+
+
+
+class Base(DeclarativeBase):
+    """Base of every table. Times are seconds since the epoch: every database compares them alike."""
+
+
+class Database:
+    """Engine and sessions.
+
+    Parameters
+    ----------
+    url : str
+        SQLAlchemy address.
+    """
+
+    def __init__(self, url: str) -> None:
+        # hide_parameters: an error message with a statement's values would put patients into logs.
+        self.engine: Engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine, "connect", _prepare_sqlite)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open a session; committed at the end, rolled back when an error leaves the block."""
+        with self._sessions.begin() as session:
+            yield session
+
+    def upgrade(self) -> None:
+        """Bring the tables up to date; safe to call from several starting processes.
+
+        Raises
+        ------
+        DatabaseError
+            The database cannot be opened, or a newer Wetread has changed it.
+        """
+        try:
+            with self._migration_lock(), self.engine.begin() as connection:
+                command.upgrade(self.migrations(connection), "head")
+        except (SQLAlchemyError, OSError) as error:
+            raise DatabaseError(f"the database must open; got {type(error).__name__}") from error
+        except CommandError as error:
+            raise DatabaseError("the database must not be newer than this program") from error
+
+    def is_current(self) -> bool:
+        """Tell whether the database answers and holds the tables of this program."""
+        head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+        try:
+            with self.engine.connect() as connection:
+                found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        except SQLAlchemyError:
+            return False
+        return found == head
+
+    def migrations(self, connection: Connection) -> Config:
+        """Give Alembic's configuration for one open connection."""
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        return config
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _migration_lock(self) -> Iterator[None]:
+        if self.engine.dialect.name == "sqlite":
+            name = make_url(str(self.engine.url)).database
+            if not name or name == ":memory:":
+                yield
+                return
+            with Path(f"{name}.lock").open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+            return
+        with self.engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": ADVISORY_LOCK})
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    # WAL: the web process reads while the worker writes.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

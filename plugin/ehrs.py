@@ -1,0 +1,224 @@
+"""The registry of EHRs: registered by an administrator, never discovered from a request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from plugin.addresses import check_origin, check_web_address
+from plugin.errors import EhrUnknown, SettingsError
+from plugin.scopes import DEFAULT_SCOPES
+from smart_launch.registration import ClientRegistration
+
+Authentication = Literal["public", "secret", "private_key"]
+WriteMode = Literal["transaction-put", "put", "create", "none"]
+AuthorizeMode = Literal["frame", "popup"]
+ReportStatus = Literal["registered", "partial", "preliminary"]
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "authentication": get_args(Authentication),
+    "write": get_args(WriteMode),
+    "authorize": get_args(AuthorizeMode),
+    "report_status": get_args(ReportStatus),
+    "signing_algorithm": ("ES384", "RS384"),
+}
+TUPLES = ("scopes", "frame_ancestors", "pacs_origins", "readers")
+MAPPINGS = ("patient_id_systems",)
+
+
+def described(text: str, default: Any = MISSING, *, secret: bool = False) -> Any:
+    """Declare a setting: its explanation for the manual and, unless required, its default."""
+    metadata = {"help": text, "secret": secret}
+    if default is MISSING:
+        return field(metadata=metadata, repr=not secret)
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata, hash=False)
+    return field(default=default, metadata=metadata, repr=not secret)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ehr:
+    """One registered EHR; the fields are the keys of an `[[ehrs]]` table in wetread.toml.
+
+    Attributes
+    ----------
+    redirect_uri : str
+        Filled in from the public address: `<base_url>/callback/<id>`.
+    """
+
+    id: str = described("Short name used in `/callback/<id>`: lower-case letters, digits, hyphen.")
+    name: str = described("Name shown to users.")
+    issuer: str = described("FHIR base address, exactly as the EHR sends it in `iss`.")
+    client_id: str = described("Client id that the EHR gave to Wetread.")
+    authentication: Authentication = described(
+        "How Wetread proves itself: `public`, `secret` (HTTP Basic) or `private_key`.", "public"
+    )
+    client_secret: str | None = described(
+        "For `secret`; better given in `WETREAD_EHR_<ID>_CLIENT_SECRET`.", None, secret=True
+    )
+    signing_algorithm: str = described("For `private_key`: `ES384` or `RS384`.", "ES384")
+    scopes: tuple[str, ...] = described("Scopes to ask for.", DEFAULT_SCOPES)
+    frame_ancestors: tuple[str, ...] = described(
+        "Origins that may show Wetread in a frame; empty: none may.", ()
+    )
+    pacs_origins: tuple[str, ...] = described(
+        "Origins of image archives that may receive the user's token; the FHIR origin always may.",
+        (),
+    )
+    patient_id_systems: Mapping[str, str] = described(
+        "DICOM IssuerOfPatientID to FHIR identifier system.", {}
+    )
+    default_patient_id_system: str | None = described(
+        "Identifier system for images that name no IssuerOfPatientID.", None
+    )
+    allow_unverifiable: bool = described(
+        "Read images whose PatientID cannot be compared, if birth date and sex agree.", False
+    )
+    write: WriteMode = described(
+        "How reports are written: `transaction-put`, `put`, `create` or `none`.", "none"
+    )
+    authorize: AuthorizeMode = described(
+        "`popup` where the EHR's sign-in page refuses to be framed.", "frame"
+    )
+    readers: tuple[str, ...] = described("Practitioners who may sign reports off.", ())
+    report_status: ReportStatus = described("Status of a new report.", "preliminary")
+    ai_security_label: bool = described(
+        "Also label reports with `AIAST`; some servers refuse the code.", False
+    )
+    redirect_uri: str = ""
+
+    def registration(self, jwks_url: str | None = None) -> ClientRegistration:
+        """Give the client registration that smart_launch works with.
+
+        Parameters
+        ----------
+        jwks_url : str, optional
+            Where Wetread's public keys are served, for `private_key`.
+        """
+        asymmetric = self.authentication == "private_key"
+        return ClientRegistration(
+            issuer=self.issuer,
+            client_id=self.client_id,
+            authentication=self.authentication,
+            redirect_uri=self.redirect_uri,
+            scopes=self.scopes,
+            client_secret=self.client_secret,
+            signing_algorithm=self.signing_algorithm,
+            jwks_url=jwks_url if asymmetric else None,
+        )
+
+
+class EhrRegistry:
+    """All registered EHRs, found by exact issuer or by id.
+
+    Parameters
+    ----------
+    ehrs : iterable of Ehr
+        Ids and issuers must each be unique.
+
+    Raises
+    ------
+    SettingsError
+        Two EHRs share an id or an issuer.
+    """
+
+    def __init__(self, ehrs: Iterable[Ehr]) -> None:
+        self._ehrs = tuple(ehrs)
+        self._by_id = {ehr.id: ehr for ehr in self._ehrs}
+        self._by_issuer = {ehr.issuer: ehr for ehr in self._ehrs}
+        if len(self._by_id) < len(self._ehrs) or len(self._by_issuer) < len(self._ehrs):
+            raise SettingsError("ehrs: id and issuer must be unique; got one of them twice")
+
+    def __iter__(self) -> Iterator[Ehr]:
+        return iter(self._ehrs)
+
+    def by_issuer(self, issuer: str) -> Ehr:
+        """Find the EHR with exactly this issuer; a slash more or less is another issuer.
+
+        Raises
+        ------
+        EhrUnknown
+            No EHR is registered under it.
+        """
+        if issuer not in self._by_issuer:
+            raise EhrUnknown(
+                "Wetread opens only for hospital systems that its administrator has registered; "
+                "the address that this launch came from is not one of them."
+            )
+        return self._by_issuer[issuer]
+
+    def by_id(self, ehr_id: str) -> Ehr:
+        """Find the EHR with this id.
+
+        Raises
+        ------
+        EhrUnknown
+            No EHR has this id.
+        """
+        if ehr_id not in self._by_id:
+            raise EhrUnknown(
+                "Wetread opens only for hospital systems that its administrator has registered; "
+                "this address belongs to none of them."
+            )
+        return self._by_id[ehr_id]
+
+
+def read_ehr(table: Mapping[str, Any], base_url: str, env: Mapping[str, str]) -> Ehr:
+    """Check one `[[ehrs]]` table and make an `Ehr` of it.
+
+    Raises
+    ------
+    SettingsError
+        A key is unknown, missing or has an unusable value; the key is named.
+    """
+    known = {entry.name: entry for entry in fields(Ehr) if entry.name != "redirect_uri"}
+    place = f"ehrs.{table.get('id', '?')}"
+    for key in table:
+        if key not in known:
+            raise SettingsError(f"{place}: every key must be a known one; got {key!r}")
+    for key, entry in known.items():
+        required = entry.default is MISSING and entry.default_factory is MISSING
+        if required and not table.get(key):
+            raise SettingsError(f"{place}.{key} must be set; it is missing")
+    values = {key: _read_value(place, key, value) for key, value in table.items()}
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", values["id"]):
+        raise SettingsError(f"{place}.id must be lower-case letters, digits and hyphens")
+    variable = f"WETREAD_EHR_{values['id'].upper().replace('-', '_')}_CLIENT_SECRET"
+    if env.get(variable):
+        values["client_secret"] = env[variable]
+    ehr = Ehr(**values, redirect_uri=f"{base_url}/callback/{values['id']}")
+    _check_ehr(place, ehr, variable)
+    return ehr
+
+
+def _read_value(place: str, key: str, value: Any) -> Any:
+    if key in TUPLES:
+        if isinstance(value, str):
+            value = value.split()
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise SettingsError(f"{place}.{key} must be a list of texts")
+        return tuple(value)
+    if key in MAPPINGS:
+        if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+            raise SettingsError(f"{place}.{key} must be a table of texts")
+        return dict(value)
+    if key in ("allow_unverifiable", "ai_security_label"):
+        if not isinstance(value, bool):
+            raise SettingsError(f"{place}.{key} must be true or false; got {value!r}")
+        return value
+    if not isinstance(value, str):
+        raise SettingsError(f"{place}.{key} must be a text")
+    if key in CHOICES and value not in CHOICES[key]:
+        raise SettingsError(f"{place}.{key} must be one of {', '.join(CHOICES[key])}; got {value!r}")
+    return value
+
+
+def _check_ehr(place: str, ehr: Ehr, variable: str) -> None:
+    check_web_address(f"{place}.issuer", ehr.issuer)
+    for key in ("frame_ancestors", "pacs_origins"):
+        for origin in getattr(ehr, key):
+            check_origin(f"{place}.{key}", origin)
+    if ehr.authentication == "secret" and not ehr.client_secret:
+        raise SettingsError(f"{place}: authentication `secret` needs {variable}; it is missing")

@@ -1,0 +1,42 @@
+"""The scopes that Wetread asks for, each with its reason (SMART App Launch 2.2.0, Scopes)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ScopeReason:
+    """One scope and why Wetread asks for it.
+
+    Attributes
+    ----------
+    scope : str
+        In SMART version 2 syntax.
+    reason : str
+        For the administrator who approves it.
+    essential : bool
+        Without it no reading is possible, and the launch is refused.
+    """
+
+    scope: str
+    reason: str
+    essential: bool = False
+
+
+SCOPES: tuple[ScopeReason, ...] = (
+    ScopeReason("launch", "Know the patient whose chart is open."),
+    ScopeReason("openid", "Know that a signed-in user started the reading."),
+    ScopeReason("fhirUser", "Name that user in the Provenance of the report."),
+    ScopeReason("online_access", "Finish a reading that takes longer than one access token."),
+    ScopeReason("patient/Patient.r", "Show and compare the patient's identity.", essential=True),
+    ScopeReason("patient/ImagingStudy.rs", "Find the patient's studies.", essential=True),
+    # Endpoint lies outside the patient compartment, so a patient scope cannot reach it.
+    ScopeReason("user/Endpoint.r", "Find the image archive of a study."),
+    ScopeReason("patient/DiagnosticReport.crus", "Look for earlier reports and write the new one."),
+    ScopeReason("patient/Observation.crus", "Write the probability that the report refers to."),
+    ScopeReason("patient/Provenance.c", "Record who launched the reading and what was used."),
+)
+
+DEFAULT_SCOPES: tuple[str, ...] = tuple(entry.scope for entry in SCOPES)
+ESSENTIAL_SCOPES: tuple[str, ...] = tuple(entry.scope for entry in SCOPES if entry.essential)
