@@ -1,0 +1,156 @@
+"""Start the hospital and Wetread as processes, wait until they answer, stop them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from plugin.demo.files import DemoChoices, write_clients, write_configuration
+from plugin.errors import PluginError
+from plugin.scopes import DEFAULT_SCOPES
+
+START_LIMIT_S = 90.0
+STOP_LIMIT_S = 10.0
+
+
+class DemoError(PluginError):
+    """The demo could not be started, or a step of it failed."""
+
+    code = "demo"
+
+
+@dataclass(frozen=True)
+class RunningDemo:
+    """A demo that answers.
+
+    Attributes
+    ----------
+    choices : DemoChoices
+        Addresses and options.
+    folder : Path
+        Everything that the demo writes; logs are ``hospital.log`` and ``wetread.log``.
+    hospital, plugin : subprocess.Popen
+        The two sides.
+    """
+
+    choices: DemoChoices
+    folder: Path
+    hospital: subprocess.Popen[bytes]
+    plugin: subprocess.Popen[bytes]
+
+
+@contextmanager
+def running_demo(choices: DemoChoices, folder: Path) -> Iterator[RunningDemo]:
+    """Run both sides while the block runs.
+
+    Parameters
+    ----------
+    choices : DemoChoices
+        Ports, servers behind the gateways, images, write mode.
+    folder : Path
+        An empty folder that the demo may fill.
+
+    Raises
+    ------
+    DemoError
+        A side did not answer in time; the message ends with the last lines of its log.
+    """
+    environment = _prepare(choices, folder)
+    with (
+        _process(
+            _hospital_command(choices, folder), folder / "hospital.log", environment
+        ) as hospital,
+        _process([*_wetread(), "serve"], folder / "wetread.log", environment) as plugin,
+    ):
+        _wait(f"{choices.hospital_url}/healthz", hospital, folder / "hospital.log")
+        _wait(f"{choices.plugin_url}/readyz", plugin, folder / "wetread.log")
+        yield RunningDemo(choices, folder, hospital, plugin)
+
+
+def _wetread() -> list[str]:
+    return [sys.executable, "-m", "plugin"]
+
+
+def _prepare(choices: DemoChoices, folder: Path) -> dict[str, str]:
+    """Write both configurations and Wetread's keys; return the environment of the processes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = folder / "keys" / "wetread-keys.json"
+    keys.parent.mkdir(exist_ok=True, mode=0o700)
+    write_clients(folder / "clients.json", choices, " ".join(DEFAULT_SCOPES))
+    write_configuration(folder / "wetread.toml", choices, folder / "wetread", keys)
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("WETREAD_")}
+    environment = ours | {"WETREAD_CONFIG": str(folder / "wetread.toml")}
+    made = subprocess.run(
+        [*_wetread(), "keys", "new"], env=environment, capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        raise DemoError(f"`wetread keys new` must succeed; it said: {made.stderr.strip()}")
+    return environment
+
+
+def _hospital_command(choices: DemoChoices, folder: Path) -> list[str]:
+    command = [
+        sys.executable, "-m", "sandbox",
+        "--port", str(choices.hospital_port),
+        "--data", str(folder / "hospital"),
+        "--clients", str(folder / "clients.json"),
+        "--write-profile", choices.write,
+    ]  # fmt: skip
+    for option, value in (
+        ("--fhir", choices.fhir),
+        ("--dicomweb", choices.dicomweb),
+        ("--images", choices.images),
+    ):
+        if value is not None:
+            command += [option, str(value)]
+    return [*command, "--refuse-frames"] if choices.refuse_frames else command
+
+
+@contextmanager
+def _process(
+    command: list[str], log: Path, environment: dict[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as sink:
+        # A session of its own: Ctrl-C reaches this process first, which then stops both in order.
+        process = subprocess.Popen(
+            command, env=environment, stdout=sink, stderr=sink, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask the leader to finish cleanly; what still runs after a while is killed with its group."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            if requests.get(address, timeout=2).ok:
+                return
+        except requests.RequestException:
+            pass
+        time.sleep(0.1)
+    tail = "\n".join(log.read_text("utf-8", "replace").splitlines()[-15:])
+    raise DemoError(f"{address} must answer within {START_LIMIT_S:.0f} s; its log ends:\n{tail}")
