@@ -1,7 +1,8 @@
 """Walk the way of a clinician's click over HTTP, without a browser, and read the record back.
 
-Every request is one that the browser would make; only the JavaScript's part (keep the binder, follow the redirect,
-post the code) is done here. The DiagnosticReport is then read from the FHIR server with a token of another client.
+Every request is one that the browser would make; only the JavaScript's part (keep the binder,
+follow the redirect, post the code) is done here. The DiagnosticReport is then read from the FHIR
+server with a token of another client.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ class Clinician:
         Parameters
         ----------
         patient, study : str, optional
-            Patient and ImagingStudy id; by default the demo patient, or the first picture's where a folder was given.
+            Patient and ImagingStudy id; by default the demo patient, or the first picture's where
+            a folder was given.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The configuration that a demo needs on both sides: wetread.toml, keys and the client registration."""
+"""The configuration that a demo needs on both sides: wetread.toml, keys, the registration."""
 
 from __future__ import annotations
 
