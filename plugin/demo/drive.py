@@ -109,14 +109,18 @@ class Clinician:
     def _first_patient(self) -> str:
         if self._choices.images is None:
             return DEMO_PATIENT
-        address = f"{self._choices.hospital_url}/viewer/patients?source=images"
-        answer = self._expect(self._http.get(address, timeout=30), "list the patients")
-        patients = answer.json()["patients"]
+        patients = self.patients_from_images()
         if not patients:
             raise DemoError(
                 "the folder of --images must hold at least one readable picture; it holds none"
             )
-        return str(patients[0]["id"])
+        return patients[0]
+
+    def patients_from_images(self) -> list[str]:
+        """List the ids of the patients made from the folder, in the order of the files' names."""
+        address = f"{self._choices.hospital_url}/viewer/patients?source=images"
+        answer = self._expect(self._http.get(address, timeout=30), "list the patients")
+        return [str(patient["id"]) for patient in answer.json()["patients"]]
 
     def mint(self, client_id: str, patient: str, study: str | None = None) -> dict[str, str]:
         """Have the viewer make a launch, as its page does when a chart is opened."""
@@ -195,14 +199,15 @@ class Clinician:
         if reading["state"] != "done" or not report.get("saved"):
             problem = reading.get("problem") or {}
             raise DemoError(f"the report must be saved; {problem.get('text') or reading['state']}")
-        fhir = self._observer(patient)
+        fhir, _ = self.observer(patient)
         kinds = [report[key].split("/") for key in ("reference", "observation")]
         found = [fhir.read(kind, key) for kind, key in kinds]
         if any(resource["subject"]["reference"].split("/")[-1] != patient for resource in found):
             raise DemoError("report and Observation must be the launch patient's; they are not")
         return found[0], found[1]
 
-    def _observer(self, patient: str) -> FhirClient:
+    def observer(self, patient: str) -> tuple[FhirClient, str]:
+        """Launch the second client on a patient; gives its FHIR client and its token."""
         registration = ClientRegistration(
             issuer=self._choices.issuer,
             client_id=OBSERVER_ID,
@@ -222,7 +227,8 @@ class Clinician:
             nonce=request.nonce,
             keys=None,
         )
-        return FhirClient(self._choices.issuer, done.tokens.access_token, http=http)
+        token = done.tokens.access_token
+        return FhirClient(self._choices.issuer, token, http=http), token
 
     def _outcome(
         self, reading: dict[str, Any], report: dict[str, Any], observation: dict[str, Any]

@@ -13,7 +13,10 @@ CLIENT_ID = "wetread"
 # A client of its own reads the record back, so that the check does not lean on Wetread's own token.
 OBSERVER_ID = "record-observer"
 OBSERVER_REDIRECT = "http://127.0.0.1/observer"
-OBSERVER_SCOPES = "launch openid fhirUser patient/DiagnosticReport.rs patient/Observation.rs"
+OBSERVER_SCOPES = (
+    "launch openid fhirUser patient/DiagnosticReport.rs patient/Observation.rs "
+    "patient/ImagingStudy.rs"
+)
 HOSPITAL_HOST = "localhost"
 PLUGIN_HOST = "127.0.0.1"
 
