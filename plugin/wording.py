@@ -1,0 +1,84 @@
+"""The result in words: one set of sentences for the page, the report's conclusion and the PDF.
+
+Pure. The words never say "negative" or "normal": the model looked for one thing only, and a low
+probability does not exclude it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from inference.model_facts import ModelFacts
+from inference.prediction import Prediction
+
+NOT_A_DIAGNOSIS = (
+    "Unverified reading by a machine, for research and demonstration: not a diagnosis. "
+    "A clinician must look at the images."
+)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said about a prediction.
+
+    Attributes
+    ----------
+    headline : str
+        The result in one line.
+    sentences : tuple of str
+        What must be known with it, in the order of importance.
+    """
+
+    headline: str
+    sentences: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """Everything as one paragraph."""
+        return " ".join((self.headline, *self.sentences))
+
+
+def percent(probability: float) -> str:
+    """Write a probability as whole percent; never "0 %" or "100 %", which would claim certainty."""
+    rounded = round(probability * 100)
+    if rounded < 1:
+        return "below 1 %"
+    return "above 99 %" if rounded > 99 else f"{rounded} %"
+
+
+def put_into_words(prediction: Prediction, facts: ModelFacts, *, unverifiable: bool) -> Words:
+    """Say what the model found.
+
+    Parameters
+    ----------
+    unverifiable : bool
+        The images' patient number could not be compared; only birth date and sex agree.
+    """
+    target = facts.class_named(facts.target).label
+    body = _read(prediction, target) if prediction.probability is not None else _unread(prediction)
+    notes = [caution.sentence for caution in prediction.cautions]
+    if unverifiable:
+        notes.append(
+            "The patient number in the images could not be compared with the chart's; "
+            "birth date and sex agree."
+        )
+    return Words(body.headline, (*body.sentences, *notes, NOT_A_DIAGNOSIS))
+
+
+def _read(prediction: Prediction, target: str) -> Words:
+    assert prediction.probability is not None
+    number = percent(prediction.probability)
+    if prediction.positive:
+        headline = f"Signs that fit {target}: probability {number}."
+    else:
+        headline = f"No clear signs of {target}: probability {number}."
+    limits = [f"Looked only for {target}; a low score does not exclude it."]
+    if prediction.interval is not None:
+        low, high = (percent(bound) for bound in prediction.interval)
+        limits.append(f"The probability may lie between {low} and {high}.")
+    return Words(headline, tuple(limits))
+
+
+def _unread(prediction: Prediction) -> Words:
+    reasons = tuple(reason.sentence for reason in prediction.reasons)
+    return Words("The study could not be read, so there is no probability.", reasons)
