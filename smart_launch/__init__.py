@@ -1,1 +1,26 @@
-"""See docs/architecture.md."""
+"""A SMART App Launch 2.2.0 client, in the order of a launch.
+
+========================  =====================================================
+file                      what it decides or does
+========================  =====================================================
+registration.py           one EHR's entry: issuer, client id, authentication
+addresses.py              which addresses may be called at all
+http.py                   the one place that opens sockets: limits and retries
+discovery.py              ``.well-known/smart-configuration``
+authorization.py          the address the browser is sent to (PKCE, state, aud)
+callback.py               what came back to the redirect URI
+client_keys.py            our own signing keys and their public JWKS
+client_authentication.py  public, client secret, private_key_jwt
+token.py                  token, refresh and revocation requests and answers
+server_keys.py            the authorization server's public keys
+id_token.py               who the user is
+fhir_user.py              the ``fhirUser`` claim as a reference
+context.py                patient, encounter, fhirContext, intent
+scopes.py                 what was granted against what is needed
+launch.py                 the steps above as three calls
+fhir_client.py            reading and writing FHIR with the token
+========================  =====================================================
+
+Only ``http.py`` and ``fhir_client.py`` send; every other file turns plain values
+into plain values.
+"""

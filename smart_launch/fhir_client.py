@@ -1,0 +1,356 @@
+"""Reading and writing FHIR R4 with an access token (http.html; SMART "Access FHIR API").
+
+The token goes to the base address that it was given for, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from smart_launch.addresses import split_secure
+from smart_launch.errors import FhirError, FhirUnavailable, TransportError
+from smart_launch.fhir_addresses import (
+    next_address,
+    require_type,
+    resource_path,
+    split_location,
+    split_reference,
+)
+from smart_launch.fhir_answers import require_success, resource_of, unavailable
+from smart_launch.http import Answer, Http, HttpLimits
+
+_FHIR_JSON = "application/fhir+json"
+_MOST_PAGES = 200
+
+Resource = dict[str, Any]
+SearchParameters = Mapping[str, str | Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A resource as the server holds it.
+
+    Parameters
+    ----------
+    resource : dict
+        As returned; what was sent, with its id, where the server returns nothing.
+    id : str
+        Logical id.
+    version : str or None
+        For ``if_match``; None when the server names none.
+    location : str
+        ``Type/id``.
+    created : bool
+        False when it existed already (If-None-Exist, update).
+    """
+
+    resource: Resource = field(repr=False)
+    id: str
+    version: str | None
+    location: str
+    created: bool = False
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """All pages of a search: what matched, and what ``_include`` brought along."""
+
+    matches: tuple[Resource, ...] = field(repr=False)
+    included: tuple[Resource, ...] = field(repr=False)
+
+
+class FhirClient:
+    """One FHIR server, with one access token.
+
+    Parameters
+    ----------
+    base_url : str
+        FHIR base address, https outside loopback.
+    access_token : str
+        Bearer token for exactly this server.
+    http : Http, optional
+        Shared between clients to reuse connections.
+    timeout_s : float
+        Seconds for the next bytes of an answer, when no `http` is given.
+
+    Raises
+    ------
+    TransportError
+        ``address_refused``.
+
+    References
+    ----------
+    SMART App Launch 2.2.0, app-launch.html#access-fhir-api
+    """
+
+    def __init__(
+        self, base_url: str, access_token: str, *, http: Http | None = None, timeout_s: float = 20.0
+    ) -> None:
+        split_secure(base_url)
+        self.base_url = base_url.rstrip("/")
+        self._http = http or Http(HttpLimits(read_s=timeout_s))
+        self._authorization = f"Bearer {access_token}"
+
+    def read(self, resource_type: str, resource_id: str) -> Resource:
+        """Read one resource.
+
+        Raises
+        ------
+        FhirError
+            By status; ``wrong_resource`` when the answer has another type or id.
+
+        References
+        ----------
+        FHIR R4, http.html#read
+        """
+        return self.read_stored(resource_type, resource_id).resource
+
+    def read_stored(self, resource_type: str, resource_id: str) -> Stored:
+        """Read one resource together with the version that an update must match."""
+        path = resource_path(resource_type, resource_id)
+        answer = self._send("GET", f"{self.base_url}/{path}")
+        resource = resource_of(answer)
+        # Another patient's resource under this address would be shown as this patient's.
+        if (resource.get("resourceType"), resource.get("id")) != (resource_type, resource_id):
+            raise FhirUnavailable(
+                "wrong_resource",
+                "The record system answered with another entry than the one asked for.",
+                status=answer.status,
+            )
+        return Stored(resource, resource_id, _version(answer, resource), path)
+
+    def read_reference(self, reference: str) -> Resource:
+        """Read what a literal reference points to, on this server only.
+
+        Raises
+        ------
+        FhirError
+            ``foreign_reference`` or ``reference_invalid`` before anything is sent.
+
+        References
+        ----------
+        SMART App Launch 2.2.0, app-launch.html#response-6
+        """
+        return self.read(*split_reference(reference, self.base_url))
+
+    def search(
+        self, resource_type: str, parameters: SearchParameters, *, limit: int | None = None
+    ) -> Iterator[Resource]:
+        """Yield the matches of a search, page by page.
+
+        Parameters
+        ----------
+        parameters : mapping
+            Search parameters; a sequence repeats the parameter.
+        limit : int, optional
+            Stop after that many matches.
+
+        Raises
+        ------
+        FhirError
+            By status; ``foreign_page`` for a next link to another origin or base;
+            ``endless_pages``.
+
+        References
+        ----------
+        FHIR R4, http.html#search, http.html#paging
+        """
+        found = 0
+        for mode, resource in self._entries(resource_type, parameters):
+            if limit is not None and found >= limit:
+                return
+            if mode == "match":
+                found += 1
+                yield resource
+
+    def search_bundle(self, resource_type: str, parameters: SearchParameters) -> SearchResult:
+        """Fetch all pages of a search with ``_include`` or ``_revinclude``."""
+        entries = list(self._entries(resource_type, parameters))
+        matches = tuple(resource for mode, resource in entries if mode == "match")
+        included = tuple(resource for mode, resource in entries if mode == "include")
+        return SearchResult(matches, included)
+
+    def create(self, resource: Resource, *, if_none_exist: str | None = None) -> Stored:
+        """Create a resource; never repeated, because a lost answer may hide a success.
+
+        Parameters
+        ----------
+        if_none_exist : str, optional
+            Search parameters, such as ``identifier=system|value``, that must match nothing.
+
+        References
+        ----------
+        FHIR R4, http.html#create, http.html#ccreate
+        """
+        headers = {} if if_none_exist is None else {"If-None-Exist": if_none_exist}
+        resource_type = _type_of(resource)
+        answer = self._send(
+            "POST", f"{self.base_url}/{resource_type}", headers=headers, body=resource
+        )
+        return _stored(answer, resource_type, resource, None)
+
+    def update(self, resource: Resource, *, if_match: str | None = None) -> Stored:
+        """Put a resource under its id.
+
+        Parameters
+        ----------
+        if_match : str, optional
+            Version that must still be current. Then it is sent only once: a repeated request
+            would find its own success and report a conflict.
+
+        References
+        ----------
+        FHIR R4, http.html#update, http.html#concurrency
+        """
+        resource_type = _type_of(resource)
+        resource_id = str(resource.get("id", ""))
+        path = resource_path(resource_type, resource_id)
+        headers = {} if if_match is None else {"If-Match": f'W/"{if_match}"'}
+        answer = self._send(
+            "PUT", f"{self.base_url}/{path}", headers=headers, body=resource,
+            repeatable=if_match is None,
+        )  # fmt: skip
+        return _stored(answer, resource_type, resource, resource_id)
+
+    def transaction(self, bundle: Resource, *, repeatable: bool = False) -> Resource:
+        """Send a transaction Bundle and return the server's response Bundle.
+
+        Parameters
+        ----------
+        repeatable : bool
+            True only when every entry is a PUT under an id of our own.
+
+        References
+        ----------
+        FHIR R4, http.html#transaction
+        """
+        answer = self._send("POST", self.base_url, body=bundle, repeatable=repeatable)
+        response = resource_of(answer)
+        if response["resourceType"] != "Bundle":
+            raise FhirUnavailable(
+                "not_fhir", "The record system did not confirm what was sent.", status=answer.status
+            )
+        return response
+
+    def validate(self, resource: Resource) -> Resource:
+        """Let the server check a resource without storing it; returns its OperationOutcome.
+
+        References
+        ----------
+        FHIR R4, resource-operation-validate.html
+        """
+        address = f"{self.base_url}/{_type_of(resource)}/$validate"
+        return resource_of(self._send("POST", address, body=resource, repeatable=True))
+
+    def _entries(
+        self, resource_type: str, parameters: SearchParameters
+    ) -> Iterator[tuple[str, Resource]]:
+        require_type(resource_type)
+        address: str | None = f"{self.base_url}/{resource_type}"
+        pairs, seen = _pairs(parameters), set[str]()
+        while address is not None:
+            bundle = resource_of(self._send("GET", address, parameters=pairs))
+            yield from _bundle_entries(bundle, resource_type)
+            link, pairs = _next_link(bundle), ()
+            address = None if link is None else next_address(link, self.base_url)
+            if address in seen or len(seen) >= _MOST_PAGES:
+                raise FhirUnavailable("endless_pages", "The record system's list does not end.")
+            seen.add(address or "")
+
+    def _send(
+        self,
+        method: str,
+        address: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        parameters: Sequence[tuple[str, str]] = (),
+        body: Resource | None = None,
+        repeatable: bool | None = None,
+    ) -> Answer:
+        sent = {"Accept": _FHIR_JSON, "Authorization": self._authorization, **(headers or {})}
+        content = None
+        if body is not None:
+            content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+            sent |= {"Content-Type": _FHIR_JSON, "Prefer": "return=representation"}
+        try:
+            answer = self._http.send(
+                method, address, headers=sent, parameters=parameters, content=content,
+                repeatable=repeatable,
+            )  # fmt: skip
+        except TransportError as error:
+            raise unavailable(error) from error
+        require_success(answer)
+        return answer
+
+
+def _pairs(parameters: SearchParameters) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (name, value)
+        for name, values in parameters.items()
+        for value in ([values] if isinstance(values, str) else values)
+    )
+
+
+def _bundle_entries(bundle: Resource, resource_type: str) -> Iterator[tuple[str, Resource]]:
+    entries = bundle.get("entry", [])
+    if bundle.get("resourceType") != "Bundle" or not isinstance(entries, list):
+        raise FhirUnavailable("not_fhir", "The record system's answer is not a list of entries.")
+    for entry in entries:
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if not isinstance(resource, dict):
+            continue
+        search = entry.get("search")
+        mode = search.get("mode") if isinstance(search, dict) else None
+        if mode not in ("match", "include", "outcome"):
+            mode = "match" if resource.get("resourceType") == resource_type else "include"
+        yield mode, resource
+
+
+def _next_link(bundle: Resource) -> str | None:
+    links = bundle.get("link")
+    for link in links if isinstance(links, list) else []:
+        if isinstance(link, dict) and link.get("relation") == "next":
+            address = link.get("url")
+            if isinstance(address, str) and address:
+                return address
+    return None
+
+
+def _type_of(resource: Resource) -> str:
+    resource_type = resource.get("resourceType")
+    if not isinstance(resource_type, str):
+        raise FhirError("reference_invalid", "Only a FHIR resource can be sent.")
+    require_type(resource_type)
+    return resource_type
+
+
+def _stored(answer: Answer, resource_type: str, sent: Resource, own_id: str | None) -> Stored:
+    returned = resource_of(answer) if answer.body.strip() else {}
+    if returned.get("resourceType") != resource_type:
+        returned = {}  # nothing, or an OperationOutcome, although a representation was preferred
+    located_id, located_version = split_location(
+        answer.headers.get("Location") or answer.headers.get("Content-Location")
+    )
+    resource_id = own_id or returned.get("id") or located_id
+    if not isinstance(resource_id, str) or returned.get("id", resource_id) != resource_id:
+        raise FhirUnavailable(
+            "id_missing", "The record system did not say where it stored the entry.",
+            status=answer.status,
+        )  # fmt: skip
+    resource = returned or {**sent, "id": resource_id}
+    version = _version(answer, returned) or located_version
+    location = resource_path(resource_type, resource_id)
+    return Stored(resource, resource_id, version, location, created=answer.status == 201)
+
+
+def _version(answer: Answer, resource: Resource) -> str | None:
+    """Version from the ETag; from ``meta`` for servers that send none."""
+    etag = answer.headers.get("ETag", "").strip().removeprefix("W/").strip('"')
+    if etag:
+        return etag
+    meta = resource.get("meta")
+    version = meta.get("versionId") if isinstance(meta, dict) else None
+    return version if isinstance(version, str) else None

@@ -1,0 +1,293 @@
+"""A whole launch in two calls, and what may follow: refresh and revocation.
+
+SMART App Launch 2.2.0, app-launch.html. Backend services (client_credentials) would be one more
+function here: discovery, client authentication and ``read_token_response`` are ready for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from smart_launch.authorization import (
+    AuthorizationRequest,
+    build_authorization_request,
+    requested_scopes,
+)
+from smart_launch.client_keys import KeySet
+from smart_launch.context import LaunchContext, read_context
+from smart_launch.discovery import SmartConfiguration, fetch_configuration
+from smart_launch.errors import TokenRejected, TransportError
+from smart_launch.http import Answer, Http
+from smart_launch.id_token import Identity, UnknownKey, verify_id_token
+from smart_launch.registration import ClientRegistration
+from smart_launch.scopes import MissingScope, covers, missing_scopes
+from smart_launch.server_keys import ServerKey, ServerKeyCache
+from smart_launch.token import (
+    TokenRequest,
+    TokenResponse,
+    build_code_request,
+    build_refresh_request,
+    build_revocation_request,
+    read_token_response,
+)
+
+
+@dataclass(frozen=True)
+class CompletedLaunch:
+    """What a launch ended with.
+
+    Parameters
+    ----------
+    tokens : TokenResponse
+        Access token and its company.
+    context : LaunchContext
+        Patient, encounter, user, fhirContext.
+    identity : Identity or None
+        The user's verified issuer and subject; None when nobody was named.
+    granted : tuple of str
+        Granted scopes, those included that the answer itself proves (a patient, a user).
+    missing : tuple of MissingScope
+        Requested and not granted.
+    """
+
+    tokens: TokenResponse
+    context: LaunchContext
+    identity: Identity | None
+    granted: tuple[str, ...]
+    missing: tuple[MissingScope, ...]
+
+
+def begin_launch(
+    http: Http, registration: ClientRegistration, *, launch: str | None
+) -> tuple[SmartConfiguration, AuthorizationRequest]:
+    """Discover a *registered* EHR and build the authorization request.
+
+    Parameters
+    ----------
+    launch : str or None
+        The EHR's launch value; None for a standalone launch.
+
+    Raises
+    ------
+    DiscoveryError
+
+    References
+    ----------
+    SMART App Launch 2.2.0, app-launch.html#launch-app-ehr-launch, #launch-app-standalone-launch
+    """
+    configuration = fetch_configuration(http, registration.issuer)
+    return configuration, build_authorization_request(registration, configuration, launch=launch)
+
+
+def finish_launch(
+    http: Http,
+    registration: ClientRegistration,
+    configuration: SmartConfiguration,
+    *,
+    code: str,
+    code_verifier: str,
+    nonce: str,
+    keys: KeySet | None = None,
+    server_keys: ServerKeyCache | None = None,
+    standalone: bool = False,
+) -> CompletedLaunch:
+    """Trade the code for tokens, verify the user, read the context.
+
+    Parameters
+    ----------
+    code : str
+        From the redirect, after its state was matched and consumed.
+    code_verifier, nonce : str
+        Of the AuthorizationRequest with that state.
+    keys : KeySet, optional
+        Ours, for ``private_key``.
+    server_keys : ServerKeyCache, optional
+        Saves fetching the server's keys at every launch.
+    standalone : bool
+        Which scopes had been asked for.
+
+    Raises
+    ------
+    TokenRejected
+        No tokens, or an id_token that is not to be trusted.
+    DiscoveryError
+        When the server's keys cannot be fetched.
+
+    References
+    ----------
+    SMART App Launch 2.2.0, app-launch.html#obtain-access-token
+    """
+    requested = requested_scopes(registration.scopes, standalone=standalone)
+    request = build_code_request(
+        registration, configuration, code=code, code_verifier=code_verifier, keys=keys
+    )
+    tokens = read_token_response(_post(http, request).json_object(), requested=requested)
+    identity = None
+    if tokens.id_token is not None and "openid" in requested:
+        cache = server_keys or ServerKeyCache()
+        identity = _identify(http, registration, configuration, tokens.id_token, nonce, cache)
+    user = identity.user if identity is not None else None
+    context = read_context(tokens.parameters, registration.fhir_base, user=user)
+    granted = _granted(tokens, context, identity)
+    return CompletedLaunch(tokens, context, identity, granted, missing_scopes(requested, granted))
+
+
+def refresh(
+    http: Http,
+    registration: ClientRegistration,
+    configuration: SmartConfiguration,
+    *,
+    refresh_token: str,
+    granted: Sequence[str],
+    patient: str | None = None,
+    keys: KeySet | None = None,
+) -> TokenResponse:
+    """Get a new access token.
+
+    Parameters
+    ----------
+    refresh_token : str
+        The latest one: servers that rotate revoke everything when an old one comes back.
+    granted : sequence of str
+        Scopes of the launch; the answer never counts for more.
+    patient : str, optional
+        Patient of the launch: an answer that names another one is refused.
+
+    Returns
+    -------
+    TokenResponse
+        Whose ``refresh_token`` is the one to keep: the new one, or the old where none came.
+
+    Raises
+    ------
+    TokenRejected
+        ``retryable`` when the server could not be reached and the refresh token may be good.
+
+    References
+    ----------
+    SMART App Launch 2.2.0, app-launch.html#refresh-access-token; RFC 9700 4.14.2
+    """
+    request = build_refresh_request(
+        registration, configuration, refresh_token=refresh_token, granted=granted, keys=keys
+    )
+    tokens = read_token_response(_post(http, request).json_object(), requested=granted)
+    answered = read_context(tokens.parameters, registration.fhir_base).patient
+    if patient is not None and answered not in (None, patient):
+        raise TokenRejected(
+            "patient_changed", "The record system gave access to another patient than before."
+        )
+    kept = [scope for scope in tokens.granted if covers(granted, scope)]
+    return dataclasses.replace(
+        tokens, scope=" ".join(kept), refresh_token=tokens.refresh_token or refresh_token
+    )
+
+
+def revoke(
+    http: Http,
+    registration: ClientRegistration,
+    configuration: SmartConfiguration,
+    *,
+    token: str,
+    token_type_hint: str = "refresh_token",  # noqa: S107 - a kind of token, not a token
+    keys: KeySet | None = None,
+) -> bool:
+    """Take a token back; with the refresh token the access tokens go too.
+
+    Returns
+    -------
+    bool
+        False where the server offers no revocation.
+
+    Raises
+    ------
+    TokenRejected
+        When the server refused or could not be reached.
+
+    References
+    ----------
+    RFC 7009 2
+    """
+    request = build_revocation_request(
+        registration, configuration, token=token, token_type_hint=token_type_hint, keys=keys
+    )
+    if request is None:
+        return False
+    _post(http, request)
+    return True
+
+
+def _identify(
+    http: Http,
+    registration: ClientRegistration,
+    configuration: SmartConfiguration,
+    id_token: str,
+    nonce: str,
+    cache: ServerKeyCache,
+) -> Identity:
+    def verified(server_keys: Sequence[ServerKey]) -> Identity:
+        return verify_id_token(
+            id_token,
+            issuer=configuration.id_token_issuer,
+            client_id=registration.client_id,
+            nonce=nonce,
+            server_keys=server_keys,
+            fhir_base=registration.fhir_base,
+        )
+
+    kept = cache.kept(configuration)
+    if kept is not None:
+        try:
+            return verified(kept)
+        except UnknownKey:
+            pass  # the server may have changed its keys since: ask once
+    return verified(cache.fetched(http, configuration))
+
+
+def _granted(
+    tokens: TokenResponse, context: LaunchContext, identity: Identity | None
+) -> tuple[str, ...]:
+    """Granted scopes, corrected by what the answer holds: servers forget to list these."""
+    proofs = {
+        "launch": context.patient is not None,
+        "launch/patient": context.patient is not None,
+        "launch/encounter": context.encounter is not None,
+        "openid": identity is not None,
+        "fhirUser": context.user is not None,
+        "online_access": tokens.refresh_token is not None,
+    }
+    proven = [scope for scope, holds in proofs.items() if holds]
+    listed = [scope for scope in tokens.granted if proofs.get(scope, True)]
+    return tuple(dict.fromkeys([*listed, *proven]))
+
+
+# RFC 6749 5.2. The server's error_description stays out: it may quote what was sent.
+_REFUSALS = {
+    "invalid_grant": "The record system no longer accepts this sign-in. Open the app again.",
+    "invalid_client": "The record system did not recognise this app.",
+    "unauthorized_client": "This app is not registered for this in the record system.",
+    "invalid_scope": "The record system does not allow what this app asked for.",
+    "invalid_request": "The record system did not accept this app's request.",
+    "unsupported_grant_type": "The record system does not offer this way of signing in.",
+}
+
+
+def _post(http: Http, request: TokenRequest) -> Answer:
+    """Send a token request once: a code or a rotated refresh token works only once."""
+    try:
+        answer = http.send("POST", request.url, headers=request.headers, content=request.form)
+        if answer.status == 200:
+            return answer
+        error = None if answer.status >= 500 else answer.json_object().get("error")
+    except TransportError as failure:
+        raise TokenRejected(
+            failure.code, failure.sentence, retryable=failure.retryable
+        ) from failure
+    if isinstance(error, str) and error in _REFUSALS:
+        raise TokenRejected(error, _REFUSALS[error])
+    raise TokenRejected(
+        "token_refused",
+        f"The record system did not give access (HTTP status {answer.status}).",
+        retryable=answer.status == 429 or answer.status >= 500,
+    )
