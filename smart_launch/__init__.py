@@ -6,6 +6,7 @@ file                      what it decides or does
 registration.py           one EHR's entry: issuer, client id, authentication
 addresses.py              which addresses may be called at all
 http.py                   the one place that opens sockets: limits and retries
+answer.py                 one whole HTTP answer
 discovery.py              ``.well-known/smart-configuration``
 authorization.py          the address the browser is sent to (PKCE, state, aud)
 callback.py               what came back to the redirect URI
@@ -19,6 +20,9 @@ context.py                patient, encounter, fhirContext, intent
 scopes.py                 what was granted against what is needed
 launch.py                 the steps above as three calls
 fhir_client.py            reading and writing FHIR with the token
+fhir_answers.py           status and OperationOutcome (outcome.py) as errors
+fhir_addresses.py         references, Location, next links
+fhir_bundles.py           entries and pages of a search
 ========================  =====================================================
 
 Only ``http.py`` and ``fhir_client.py`` send; every other file turns plain values

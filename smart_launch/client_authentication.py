@@ -55,9 +55,8 @@ def authenticate(
     if registration.authentication == "public":
         return {"client_id": registration.client_id}, {}
     if registration.authentication == "secret":
-        pair = (
-            f"{quote_plus(registration.client_id)}:{quote_plus(registration.client_secret or '')}"
-        )
+        parts = (registration.client_id, registration.client_secret or "")
+        pair = ":".join(quote_plus(part) for part in parts)
         encoded = base64.b64encode(pair.encode("ascii")).decode("ascii")
         return {}, {"Authorization": f"Basic {encoded}"}
     if keys is None:

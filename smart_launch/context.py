@@ -67,7 +67,8 @@ class LaunchContext:
 
     References
     ----------
-    SMART App Launch 2.2.0, scopes-and-launch-context.html#launch-context-arrives-with-your-access_token
+    SMART App Launch 2.2.0,
+    scopes-and-launch-context.html#launch-context-arrives-with-your-access_token
     """
 
     patient: str | None = field(default=None, repr=False)
@@ -151,7 +152,7 @@ def read_fhir_context(value: object, fhir_base: str) -> tuple[FhirContextItem, .
 
     References
     ----------
-    SMART App Launch 2.2.0, scopes-and-launch-context.html#fhircontext-exp (no role means ``launch``)
+    SMART App Launch 2.2.0, scopes-and-launch-context.html#fhircontext-exp: no role: ``launch``
     """
     if not isinstance(value, list):
         return ()

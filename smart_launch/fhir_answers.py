@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from smart_launch.answer import Answer
 from smart_launch.errors import (
     FhirConflict,
     FhirError,
@@ -14,7 +15,6 @@ from smart_launch.errors import (
     FhirUnavailable,
     TransportError,
 )
-from smart_launch.http import Answer
 from smart_launch.outcome import OutcomeIssue, describe, read_outcome
 
 _UNAVAILABLE = frozenset({408, 425, 429})

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from smart_launch.addresses import split_secure
+from smart_launch.answer import Answer
 from smart_launch.errors import FhirError, FhirUnavailable, TransportError
 from smart_launch.fhir_addresses import (
     next_address,
@@ -20,7 +21,8 @@ from smart_launch.fhir_addresses import (
     split_reference,
 )
 from smart_launch.fhir_answers import require_success, resource_of, unavailable
-from smart_launch.http import Answer, Http, HttpLimits
+from smart_launch.fhir_bundles import bundle_entries, next_link
+from smart_launch.http import Http, HttpLimits
 
 _FHIR_JSON = "application/fhir+json"
 _MOST_PAGES = 200
@@ -253,8 +255,8 @@ class FhirClient:
         pairs, seen = _pairs(parameters), set[str]()
         while address is not None:
             bundle = resource_of(self._send("GET", address, parameters=pairs))
-            yield from _bundle_entries(bundle, resource_type)
-            link, pairs = _next_link(bundle), ()
+            yield from bundle_entries(bundle, resource_type)
+            link, pairs = next_link(bundle), ()
             address = None if link is None else next_address(link, self.base_url)
             if address in seen or len(seen) >= _MOST_PAGES:
                 raise FhirUnavailable("endless_pages", "The record system's list does not end.")
@@ -292,31 +294,6 @@ def _pairs(parameters: SearchParameters) -> tuple[tuple[str, str], ...]:
         for name, values in parameters.items()
         for value in ([values] if isinstance(values, str) else values)
     )
-
-
-def _bundle_entries(bundle: Resource, resource_type: str) -> Iterator[tuple[str, Resource]]:
-    entries = bundle.get("entry", [])
-    if bundle.get("resourceType") != "Bundle" or not isinstance(entries, list):
-        raise FhirUnavailable("not_fhir", "The record system's answer is not a list of entries.")
-    for entry in entries:
-        resource = entry.get("resource") if isinstance(entry, dict) else None
-        if not isinstance(resource, dict):
-            continue
-        search = entry.get("search")
-        mode = search.get("mode") if isinstance(search, dict) else None
-        if mode not in ("match", "include", "outcome"):
-            mode = "match" if resource.get("resourceType") == resource_type else "include"
-        yield mode, resource
-
-
-def _next_link(bundle: Resource) -> str | None:
-    links = bundle.get("link")
-    for link in links if isinstance(links, list) else []:
-        if isinstance(link, dict) and link.get("relation") == "next":
-            address = link.get("url")
-            if isinstance(address, str) and address:
-                return address
-    return None
 
 
 def _type_of(resource: Resource) -> str:

@@ -6,10 +6,9 @@ meets half an answer. Retries belong to idempotent requests only (RFC 9110 9.2.2
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -17,9 +16,9 @@ import urllib3
 from requests.auth import AuthBase
 from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
-from urllib3.util.retry import Retry
 
 from smart_launch.addresses import is_loopback, split_secure
+from smart_launch.answer import Answer
 from smart_launch.errors import TransportError
 
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -59,50 +58,6 @@ class HttpLimits:
     retry_after_s: float = 5.0
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A whole HTTP answer: status, headers (case does not matter) and body."""
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-
-    @property
-    def retry_after_s(self) -> float | None:
-        """Retry-After in seconds from now; None when absent or unreadable."""
-        value = self.headers.get("Retry-After")
-        if value is None:
-            return None
-        try:
-            return float(Retry().parse_retry_after(value))
-        except (urllib3.exceptions.HTTPError, ValueError, OverflowError):
-            return None
-
-    def json_object(self) -> dict[str, Any]:
-        """Read the body as one JSON object.
-
-        Raises
-        ------
-        TransportError
-            ``html_not_json`` when it is a web page, ``not_json`` otherwise.
-        """
-        try:
-            value = json.loads(self.body.decode("utf-8-sig"), parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
-            value = None
-        if isinstance(value, dict):
-            return value
-        if self.body.lstrip()[:1] == b"<":
-            raise TransportError(
-                "html_not_json",
-                "The record system answered with a web page instead of data.",
-                retryable=True,
-            )
-        raise TransportError(
-            "not_json", "The record system's answer was not readable data.", retryable=True
-        )
-
-
 class HardenedSession(requests.Session):
     """A requests session that keeps no cookies, follows no redirects, always times out.
 
@@ -120,6 +75,7 @@ class HardenedSession(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Never go where a Location points: the token would go along (RFC 9700 4.12)."""
         del resp
+        return None
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send with the session's timeout, and without a proxy to this machine."""
@@ -282,10 +238,6 @@ def _answer_or_raise(outcome: Answer | TransportError) -> Answer:
     if isinstance(outcome, TransportError):
         raise outcome
     return outcome
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"JSON has no {name}")
 
 
 class _NoNetrc(AuthBase):

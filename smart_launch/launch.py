@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from smart_launch.answer import Answer
 from smart_launch.authorization import (
     AuthorizationRequest,
     build_authorization_request,
@@ -19,7 +20,7 @@ from smart_launch.client_keys import KeySet
 from smart_launch.context import LaunchContext, read_context
 from smart_launch.discovery import SmartConfiguration, fetch_configuration
 from smart_launch.errors import TokenRejected, TransportError
-from smart_launch.http import Answer, Http
+from smart_launch.http import Http
 from smart_launch.id_token import Identity, UnknownKey, verify_id_token
 from smart_launch.registration import ClientRegistration
 from smart_launch.scopes import MissingScope, covers, missing_scopes

@@ -1,0 +1,61 @@
+"""One whole HTTP answer, read within limits by ``http.py``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import urllib3
+from urllib3.util.retry import Retry
+
+from smart_launch.errors import TransportError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole HTTP answer: status, headers (case does not matter) and body."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """Retry-After in seconds from now; None when absent or unreadable."""
+        value = self.headers.get("Retry-After")
+        if value is None:
+            return None
+        try:
+            return float(Retry().parse_retry_after(value))
+        except (urllib3.exceptions.HTTPError, ValueError, OverflowError):
+            return None
+
+    def json_object(self) -> dict[str, Any]:
+        """Read the body as one JSON object.
+
+        Raises
+        ------
+        TransportError
+            ``html_not_json`` when it is a web page, ``not_json`` otherwise.
+        """
+        try:
+            value = json.loads(self.body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, dict):
+            return value
+        if self.body.lstrip()[:1] == b"<":
+            raise TransportError(
+                "html_not_json",
+                "The record system answered with a web page instead of data.",
+                retryable=True,
+            )
+        raise TransportError(
+            "not_json", "The record system's answer was not readable data.", retryable=True
+        )
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"JSON has no {name}")
