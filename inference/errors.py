@@ -8,7 +8,7 @@
     ├── PixelError          the image is there but cannot be decoded (damaged, lying, unsupported)
     ├── ImageTooLarge       the header claims more than the memory limit; nothing was allocated
     ├── UnknownModel        no folder of that name
-    ├── ModelRefused        a model folder that breaks its contract, its checksum or its golden values
+    ├── ModelRefused        a folder that breaks its contract, checksum or golden values
     └── RuntimeUnavailable  the runtime asked for is unknown or not installed
 """
 

@@ -57,8 +57,8 @@ class Prediction:
     image_index
         Which of the offered images was read (0 when none was).
     heat_map
-        float32, shape (cells high, cells wide), 0..1 on the model's absolute scale: a weak map stays
-        weak. It covers `heat_map_box`.
+        float32, shape (cells high, cells wide), 0..1 on the model's absolute scale: a weak map
+        stays weak. It covers `heat_map_box`.
     timings_ms
         Milliseconds per step.
     """

@@ -8,16 +8,16 @@ A folder `NAME` holds
     ``FACTS: ModelFacts`` with ``FACTS.name == "NAME"``. Imports only `inference.model_facts`.
 ``prepare.py``
     ``PREPARE_VERSION: str`` (equal to ``FACTS.prepare_version``) and
-    ``prepare(image, networks) -> Prepared | Refusal``. Training and serving import the same one.
-    ``networks`` maps each role of ``FACTS.networks`` to an opened network, so that a lung finder can
-    decide the box, and `prepare` can refuse.
+    ``prepare(image, networks) -> Prepared | Refusal``. Training and serving import the same
+    one. ``networks`` maps each role of ``FACTS.networks`` to an opened network, so that a lung
+    finder can decide the box, and `prepare` can refuse.
 ``gate.py`` (optional)
     ``check(image) -> GateResult``: what only this model minds, after the generic gate.
 ``interpret.py`` (optional)
-    ``interpret(prepared, outputs) -> Interpreted``. Without it: output 0 of the network "classifier"
-    is the calibrated probabilities, shape (n, classes), averaged over n; output 1, if there is one, is
-    the class activation map of the target's logit, shape (n, h, w) or (n, h, w, 1), averaged over n and
-    drawn between ``FACTS.heat_map_range``.
+    ``interpret(prepared, outputs) -> Interpreted``. Without it: output 0 of the network
+    "classifier" is the calibrated probabilities, shape (n, classes), averaged over n; output 1,
+    if there is one, is the class activation map of the target's logit, shape (n, h, w) or
+    (n, h, w, 1), averaged over n and drawn between ``FACTS.heat_map_range``.
 ``weights/*.onnx``
     Named by ``FACTS.networks`` with their SHA-256.
 ``golden.json``

@@ -1,0 +1,83 @@
+"""ONNX Runtime: on the CPU, or on an NVIDIA GPU where `onnxruntime-gpu` finds one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime
+
+from inference.errors import ModelRefused
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_PREFERRED = ("CUDAExecutionProvider", "CPUExecutionProvider")
+_ERRORS_ONLY = 3
+
+
+class OnnxNetwork:
+    """One ONNX graph with a single input.
+
+    Parameters
+    ----------
+    session
+        An opened `onnxruntime.InferenceSession`; runs are thread-safe.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        device = "CUDA" if session.get_providers()[0].startswith("CUDA") else "CPU"
+        self._runtime = f"onnx {onnxruntime.__version__} {device}"
+
+    @property
+    def runtime(self) -> str:
+        """Runtime, version and device, such as "onnx 1.22.0 CPU"."""
+        return self._runtime
+
+    def run(self, array: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """Run a batch.
+
+        Parameters
+        ----------
+        array
+            float32, shape (n, ...), as the graph's input says.
+
+        Raises
+        ------
+        ModelRefused
+            The graph does not take this array.
+        """
+        shown = np.ascontiguousarray(array, dtype=np.float32)
+        try:
+            outputs = self._session.run(None, {self._input: shown})
+        except Exception as error:  # ONNX Runtime's errors share no public base class
+            raise ModelRefused(
+                f"The network must take what prepare made; it refused shape {array.shape}."
+            ) from error
+        return tuple(np.asarray(output, dtype=np.float32) for output in outputs)
+
+
+def open_weights(weights: bytes, threads: int | None) -> OnnxNetwork:
+    """Open an ONNX file's content.
+
+    Raises
+    ------
+    ModelRefused
+        It is no ONNX graph that this version runs.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    available = onnxruntime.get_available_providers()
+    providers = [name for name in _PREFERRED if name in available]
+    try:
+        session = onnxruntime.InferenceSession(weights, options, providers=providers)
+    except Exception as error:  # ONNX Runtime's errors share no public base class
+        raise ModelRefused(
+            f"The weights must be an ONNX graph for ONNX Runtime {onnxruntime.__version__}; they "
+            f"cannot be opened ({type(error).__name__})."
+        ) from error
+    return OnnxNetwork(session)
