@@ -1,1 +1,46 @@
 """Wetread's Flask application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from plugin.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the web application, part by part in the order a clinician meets them.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Read from wetread.toml and the environment by default.
+
+    Raises
+    ------
+    plugin.errors.PluginError
+        The configuration, the secret keys or the database cannot be used.
+    """
+    # Imported here: `wetread predict` imports this package and must not pay for Flask.
+    from flask import Flask
+
+    from plugin import health_routes, launch_routes, reading_routes, study_routes
+    from plugin.access_log import add_access_log
+    from plugin.handles import EXTENSION
+    from plugin.problem_pages import add_problem_pages
+    from plugin.security_headers import add_security_headers
+    from plugin.services import build_services
+    from plugin.settings import load_settings
+
+    settings = settings or load_settings()
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
+    app.extensions[EXTENSION] = build_services(settings)
+    add_security_headers(app, settings.base_url)
+    add_access_log(app)
+    add_problem_pages(app)
+    for part in (launch_routes, study_routes, reading_routes, health_routes):
+        app.register_blueprint(part.blueprint)
+    return app

@@ -23,9 +23,11 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 ADVISORY_LOCK = 7_385_110_019
 
 
-
 class Base(DeclarativeBase):
-    """Base of every table. Times are seconds since the epoch: every database compares them alike."""
+    """Base of every table.
+
+    Times are seconds since the epoch: every database compares them alike.
+    """
 
 
 class Database:
@@ -109,6 +111,11 @@ class Database:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     # WAL: the web process reads while the worker writes.
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "foreign_keys=ON"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "busy_timeout=10000",
+        "foreign_keys=ON",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -1,5 +1,7 @@
 """The registry of EHRs: registered by an administrator, never discovered from a request."""
 
+# `described` is dataclasses.field with an explanation.
+# ruff: noqa: RUF009
 from __future__ import annotations
 
 import re
@@ -26,6 +28,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 TUPLES = ("scopes", "frame_ancestors", "pacs_origins", "readers")
 MAPPINGS = ("patient_id_systems",)
+FLAGS = ("allow_unverifiable", "ai_security_label", "send_jwks_url")
 
 
 def described(text: str, default: Any = MISSING, *, secret: bool = False) -> Any:
@@ -59,6 +62,10 @@ class Ehr:
         "For `secret`; better given in `WETREAD_EHR_<ID>_CLIENT_SECRET`.", None, secret=True
     )
     signing_algorithm: str = described("For `private_key`: `ES384` or `RS384`.", "ES384")
+    send_jwks_url: bool = described(
+        "For `private_key`, where the EHR knows Wetread's keys by their address: name it (`jku`).",
+        False,
+    )
     scopes: tuple[str, ...] = described("Scopes to ask for.", DEFAULT_SCOPES)
     frame_ancestors: tuple[str, ...] = described(
         "Origins that may show Wetread in a frame; empty: none may.", ()
@@ -97,16 +104,16 @@ class Ehr:
         jwks_url : str, optional
             Where Wetread's public keys are served, for `private_key`.
         """
-        asymmetric = self.authentication == "private_key"
+        named = self.send_jwks_url and self.authentication == "private_key"
         return ClientRegistration(
             issuer=self.issuer,
             client_id=self.client_id,
             authentication=self.authentication,
             redirect_uri=self.redirect_uri,
             scopes=self.scopes,
-            client_secret=self.client_secret,
+            client_secret=self.client_secret if self.authentication == "secret" else None,
             signing_algorithm=self.signing_algorithm,
-            jwks_url=jwks_url if asymmetric else None,
+            jwks_url=jwks_url if named else None,
         )
 
 
@@ -204,14 +211,16 @@ def _read_value(place: str, key: str, value: Any) -> Any:
         if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
             raise SettingsError(f"{place}.{key} must be a table of texts")
         return dict(value)
-    if key in ("allow_unverifiable", "ai_security_label"):
+    if key in FLAGS:
         if not isinstance(value, bool):
             raise SettingsError(f"{place}.{key} must be true or false; got {value!r}")
         return value
     if not isinstance(value, str):
         raise SettingsError(f"{place}.{key} must be a text")
     if key in CHOICES and value not in CHOICES[key]:
-        raise SettingsError(f"{place}.{key} must be one of {', '.join(CHOICES[key])}; got {value!r}")
+        raise SettingsError(
+            f"{place}.{key} must be one of {', '.join(CHOICES[key])}; got {value!r}"
+        )
     return value
 
 

@@ -103,7 +103,7 @@ class DatabaseError(PluginError):
     next_step = "Check WETREAD_DATABASE_URL and that the database is running."
 
 
-class EhrUnknown(PluginError):
+class EhrUnknown(PluginError):  # noqa: N818 - named as the event that the user sees
     """An issuer or EHR id that is not in the registry."""
 
     code = "ehr_unknown"
@@ -112,7 +112,7 @@ class EhrUnknown(PluginError):
     status = 400
 
 
-class LaunchDenied(PluginError):
+class LaunchDenied(PluginError):  # noqa: N818 - named as the event that the user sees
     """A launch or callback that must not go on."""
 
     code = "launch_denied"
@@ -121,7 +121,7 @@ class LaunchDenied(PluginError):
     status = 400
 
 
-class HandleInvalid(PluginError):
+class HandleInvalid(PluginError):  # noqa: N818 - named as the event that the user sees
     """No open launch belongs to the handle."""
 
     code = "launch_ended"
@@ -130,7 +130,7 @@ class HandleInvalid(PluginError):
     status = 401
 
 
-class LaunchExpired(PluginError):
+class LaunchExpired(PluginError):  # noqa: N818 - named as the event that the user sees
     """The user's access token has run out and cannot be renewed."""
 
     code = "launch_expired"

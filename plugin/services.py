@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy import select
+
 from plugin.database import Database
 from plugin.ehrs import EhrRegistry
+from plugin.keys import SecretKeys
+from plugin.launch_states import StateStore
 from plugin.launches import LaunchStore
-from plugin.secret_keys import SecretKeys
+from plugin.readings import UNFINISHED, Opening, Reading
 from plugin.settings import Settings
 from plugin.tokens import Tokens
 from plugin.vault import Vault
-from smart_launch.http import Http
+from smart_launch.http import Http, HttpLimits
+from smart_launch.server_keys import ServerKeyCache
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Services:
     vault: Vault
     ehrs: EhrRegistry
     http: Http
+    server_keys: ServerKeyCache
+    states: StateStore
     launches: LaunchStore
     tokens: Tokens
 
@@ -48,8 +55,30 @@ def build_services(settings: Settings) -> Services:
     database.upgrade()
     vault = Vault(keys.vault)
     ehrs = EhrRegistry(settings.ehrs)
-    http = Http(timeout_s=settings.http_timeout_s)
+    http = Http(HttpLimits(read_s=settings.http_timeout_s))
+    states = StateStore(database, vault, settings.state_minutes * 60)
     launches = LaunchStore(database, vault, ehrs, settings)
-    vault.check(database, launches.key_ids())
-    tokens = Tokens(launches, http, keys.signing, settings)
-    return Services(settings, database, keys, vault, ehrs, http, launches, tokens)
+    vault.check(database, states.key_ids() | launches.key_ids())
+    tokens = Tokens(launches, http, keys.signing, settings, lambda one: has_jobs(database, one))
+    return Services(
+        settings=settings,
+        database=database,
+        keys=keys,
+        vault=vault,
+        ehrs=ehrs,
+        http=http,
+        server_keys=ServerKeyCache(),
+        states=states,
+        launches=launches,
+        tokens=tokens,
+    )
+
+
+def has_jobs(database: Database, launch_id: str) -> bool:
+    """Tell whether a launch still has jobs that need its tokens."""
+    with database.session() as session:
+        for kind in (Opening, Reading):
+            open_jobs = (kind.launch_id == launch_id, kind.state.in_(UNFINISHED))
+            if session.scalar(select(kind.id).where(*open_jobs).limit(1)):
+                return True
+    return False

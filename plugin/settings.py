@@ -3,6 +3,8 @@
 The dataclass below is the one table: `docs/settings.md` is compared with it by a test.
 """
 
+# `described` is dataclasses.field with an explanation.
+# ruff: noqa: RUF009
 from __future__ import annotations
 
 import json
@@ -38,9 +40,7 @@ class Settings:
     database_url: str = described(
         "SQLAlchemy address of the database; empty: SQLite in `data_dir`.", "", secret=True
     )
-    broker_url: str = described(
-        "Celery broker; empty: a folder in `data_dir`.", "", secret=True
-    )
+    broker_url: str = described("Celery broker; empty: a folder in `data_dir`.", "", secret=True)
     bind: str = described("Address and port that the web server listens on.", "127.0.0.1:8081")
     web_threads: int = described("Threads of the web process.", 8)
     worker_threads: int = described("Readings that one worker does at the same time.", 2)
@@ -58,7 +58,9 @@ class Settings:
     study_images: int = described("Images of one study that are fetched at most.", 64)
     image_megabytes: int = described("Size of one image that is accepted at most.", 256)
     cache_hours: float = described("Cached images are deleted after so long.", 12.0)
-    retention_days: float = described("Ended launches and readings are deleted after so long.", 30.0)
+    retention_days: float = described(
+        "Ended launches and readings are deleted after so long.", 30.0
+    )
     log_level: str = described("`DEBUG`, `INFO`, `WARNING` or `ERROR`.", "INFO")
 
     def __post_init__(self) -> None:
@@ -102,9 +104,7 @@ def _check_key_place(settings: Settings) -> None:
         )
 
 
-def load_settings(
-    env: Mapping[str, str] | None = None, path: Path | str | None = None
-) -> Settings:
+def load_settings(env: Mapping[str, str] | None = None, path: Path | str | None = None) -> Settings:
     """Read the settings.
 
     Parameters
@@ -126,7 +126,7 @@ def load_settings(
     for key in table:
         if key not in known:
             raise SettingsError(f"wetread.toml: every key must be a known one; got {key!r}")
-    values = {}
+    values: dict[str, Any] = {}
     for name, entry in known.items():
         raw = env.get(f"WETREAD_{name.upper()}") or table.get(name)
         if raw is not None:
@@ -153,7 +153,9 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise SettingsError(f"WETREAD_CONFIG must name a readable file; {error.strerror}") from error
+        raise SettingsError(
+            f"WETREAD_CONFIG must name a readable file; {error.strerror}"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"wetread.toml must be valid TOML; {error}") from error
 
@@ -161,7 +163,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _convert(entry: Field[Any], raw: Any) -> Any:
     """Turn what TOML or the environment gives into the field's type."""
     kind = str(entry.type).removesuffix(" | None")
-    wanted = {"int": int, "float": (int, float), "str": str, "Path": str}[kind]
+    wanted: Any = {"int": int, "float": (int, float), "str": str, "Path": str}[kind]
     if isinstance(raw, str) and kind in ("int", "float"):
         try:
             return int(raw) if kind == "int" else float(raw)

@@ -116,18 +116,16 @@ class Vault:
         VaultError
             A key that is still needed is missing, or a key given is not the one of that id.
         """
-        used = set(used)
         with database.session() as session:
-            for row in session.scalars(select(VaultCheck)):
+            rows = list(session.scalars(select(VaultCheck)))
+            for row in rows:
                 if row.key_id in self._ciphers:
                     self.open(Sealed(row.key_id, row.data), row.key_id, "check")
-                elif row.key_id in used:
-                    raise VaultError(
-                        "the secret keys must open this database; the key of stored tokens is missing"
-                    )
-                else:
-                    # A retired key that nothing needs any more.
-                    session.execute(delete(VaultCheck).where(VaultCheck.key_id == row.key_id))
+            unknown = {row.key_id for row in rows} - set(self._ciphers)
+            if unknown & set(used) or (rows and len(unknown) == len(rows)):
+                raise VaultError("the secret keys must be those of this database; they are others")
+            # What is left over are retired keys that nothing needs any more.
+            session.execute(delete(VaultCheck).where(VaultCheck.key_id.in_(unknown)))
             for key_id in self._ciphers:
                 self._remember(session, key_id)
 
