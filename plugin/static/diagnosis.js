@@ -1,0 +1,133 @@
+/** The AI panel of one study: ask for a reading, follow it, show what came out. */
+
+import { Problem, asProblem } from "./api.js";
+import { announce, button, byId, element, icon } from "./elements.js";
+import { poll } from "./polling.js";
+import { problemCard } from "./problem.js";
+import { reportCard } from "./report.js";
+import { resultBasis, resultCard } from "./result.js";
+import { stepList, stepSentence } from "./steps.js";
+
+const OVER = new Set(["done", "failed", "awaiting_launch"]);
+const NOT_SAVED = {
+  code: "awaiting-launch",
+  title: "The report is not in the chart yet",
+  text: "Your sign-in ran out before the report could be written. The result is kept.",
+  next_step: "Open Wetread again from this patient's chart: the report is checked and written then.",
+};
+
+export class Diagnosis {
+  #api;
+  #body = byId("panel-body");
+  #onResult;
+  #work = null;
+  #study = null;
+
+  /** @param {(reading: object, isNew: boolean) => void} onResult Called once with each finished reading. */
+  constructor(api, onResult) {
+    this.#api = api;
+    this.#onResult = onResult;
+  }
+
+  /** Show the panel for a study; a reading that it has already is followed or shown. */
+  open(study) {
+    this.#work?.abort();
+    this.#study = study;
+    if (study.reading) this.#run(study.reading.id);
+    else this.#offer();
+  }
+
+  #offer() {
+    this.#body.replaceChildren(
+      button("AI diagnosis", () => this.#ask(), { kind: "primary", iconName: "wetread" }),
+      element("p", { class: "small" }, "A model estimates the probability of Covid-19 on these images and writes a preliminary, unverified report into the chart."),
+    );
+  }
+
+  async #ask() {
+    const study = this.#study;
+    const work = this.#begin();
+    byId("panel-heading").focus({ preventScroll: true });
+    this.#progress([], "Starting…");
+    try {
+      const { id } = await this.#api.post("/api/readings", { study: study.id });
+      study.reading = { id, state: "queued" }; // coming back from another study finds it again
+      if (!work.signal.aborted) await this.#follow(id, work.signal, true);
+    } catch (error) {
+      if (!work.signal.aborted) this.#fail(asProblem(error));
+    }
+  }
+
+  async #run(id) {
+    const work = this.#begin();
+    this.#progress([], "Fetching the reading…");
+    try {
+      await this.#follow(id, work.signal, false);
+    } catch (error) {
+      if (!work.signal.aborted) this.#fail(asProblem(error), () => this.#run(id));
+    }
+  }
+
+  #begin() {
+    this.#work?.abort();
+    this.#work = new AbortController();
+    return this.#work;
+  }
+
+  async #follow(id, signal, isNew) {
+    let said = null;
+    let seenUnfinished = false;
+    const reading = await poll(() => this.#api.get(`/api/readings/${encodeURIComponent(id)}`, signal), {
+      signal,
+      finished: ({ state }) => OVER.has(state),
+      onState: ({ state, steps }) => {
+        const sentence = stepSentence(steps);
+        seenUnfinished ||= !OVER.has(state);
+        if (!OVER.has(state)) this.#progress(steps, state === "queued" ? "Waiting for a free worker…" : "Reading…");
+        if (sentence && sentence !== said) announce(sentence);
+        said = sentence;
+      },
+      onTrouble: (again) => { if (again) this.#trouble(); },
+    });
+    this.#show(reading, isNew || seenUnfinished);
+  }
+
+  #progress(steps, title) {
+    this.#body.replaceChildren(element(
+      "div", { class: "card progress", "aria-busy": "true" },
+      element("h3", {}, title),
+      steps.length ? stepList(steps) : element("span", { class: "spinner", "aria-hidden": "true" }),
+    ));
+  }
+
+  #trouble() {
+    const note = "The connection was lost; trying again. The reading goes on meanwhile.";
+    if (!this.#body.querySelector(".trouble")) this.#body.append(element("p", { class: "trouble" }, note));
+    announce(note);
+  }
+
+  #show(reading, isNew) {
+    const hadFocus = document.activeElement === byId("panel-heading");
+    if (reading.state === "failed") this.#fail(new Problem(reading.problem ?? {}, 500), () => this.#ask(), reading.steps);
+    else this.#result(reading);
+    const heading = this.#body.querySelector(".headline");
+    announce(heading ? heading.textContent : "The reading did not finish");
+    if (hadFocus) heading?.focus({ preventScroll: true });
+    this.#onResult(reading, isNew);
+  }
+
+  #result(reading) {
+    const parts = [];
+    if (reading.result) parts.push(resultCard(reading.result));
+    if (reading.state === "awaiting_launch") parts.push(problemCard(new Problem(reading.problem ?? NOT_SAVED, 401)));
+    else if (reading.report) parts.push(reportCard(this.#api, reading.report));
+    if (reading.result?.heat_map) parts.splice(1, 0, element("p", { class: "heat-note" }, icon("image"), "A heat map can be laid over the image: switch it on below the image."));
+    if (reading.result) parts.push(...resultBasis(reading));
+    this.#body.replaceChildren(...parts);
+  }
+
+  #fail(problem, retry = () => this.#ask(), steps = []) {
+    this.#body.replaceChildren(problemCard(problem, { retry }));
+    if (steps.length) this.#body.append(stepList(steps));
+  }
+}

@@ -1,0 +1,153 @@
+/** Opens one study: its images into the viewer, and what they say about themselves into the bar above. */
+
+import { Problem, asProblem } from "./api.js";
+import { dateInWords } from "./dates.js";
+import { announce, byId, button, element, factList, icon } from "./elements.js";
+import { HeatMap } from "./heat_map.js";
+import { poll } from "./polling.js";
+import { problemCard } from "./problem.js";
+import { Viewer } from "./viewer/viewer.js";
+
+const IDENTITY = {
+  match: ["check", "Patient and image agree"],
+  unverifiable: ["alert", "The image does not prove whose it is: compare name and birth date yourself"],
+};
+const WINDOWLESS = {
+  code: "no-values",
+  title: "Brightness and contrast cannot be changed",
+  text: "The full grey values of this image did not arrive. The image shown is complete.",
+};
+
+function ageInWords(age) {
+  if (age === null || age === undefined || age === "") return "not stated";
+  return typeof age === "number" ? `${Math.floor(age)} years` : String(age);
+}
+
+export class Picture {
+  #api;
+  #viewer = new Viewer();
+  #heat = new HeatMap((bitmap, opacity) => this.#viewer.setHeatMap(bitmap, opacity), (number) => this.#showNumber(number));
+  #work = null; // AbortController of the study that is open
+  #imageWork = null; // and of the image that is shown
+  #images = [];
+  #study = null;
+
+  constructor(api) {
+    this.#api = api;
+  }
+
+  /** Open a study; another one that is still opening is left. */
+  async open(study) {
+    this.#work?.abort();
+    this.#imageWork?.abort();
+    const work = new AbortController();
+    this.#work = work;
+    this.#study = study;
+    this.#images = [];
+    this.#heat.forget();
+    this.#viewer.close();
+    byId("image-tabs").hidden = true;
+    this.#describe(null);
+    this.#wait("Opening the study…");
+    try {
+      const opening = await this.#opened(study, work.signal);
+      if (opening.state === "failed") throw new Problem(opening.problem ?? {}, 500);
+      this.#images = opening.images;
+      if (!this.#images.length) throw new Problem({ title: "This study has no image that can be shown" }, 500);
+      this.#showTabs();
+      await this.#show(this.#images[0]);
+    } catch (error) {
+      if (!work.signal.aborted) this.#fail(asProblem(error));
+    }
+  }
+
+  /** Offer the heat map of a reading of the open study. */
+  async offerHeatMap(result) {
+    const work = this.#work;
+    if (!result.heat_map) return;
+    const bitmap = await createImageBitmap(await this.#api.blob(result.heat_map));
+    if (this.#work === work) this.#heat.offer(bitmap, result.image);
+  }
+
+  async #opened(study, signal) {
+    const { id } = await this.#api.post("/api/openings", { study: study.id });
+    return poll(() => this.#api.get(`/api/openings/${encodeURIComponent(id)}`, signal), {
+      signal,
+      finished: ({ state }) => state === "ready" || state === "failed",
+      onState: ({ state, step }) => { if (state !== "ready" && step) this.#wait(`${step.label}…`); },
+      onTrouble: (again) => this.#wait(again ? "The connection was lost; trying again…" : "Opening the study…"),
+    });
+  }
+
+  #showTabs() {
+    const tabs = byId("image-tabs");
+    tabs.hidden = this.#images.length < 2;
+    tabs.replaceChildren(...this.#images.map((image) => {
+      const tab = button(`Image ${image.number}${image.view_label ? ` · ${image.view_label}` : ""}`, () => this.#showNumber(image.number), { kind: "tab" });
+      tab.dataset.image = image.number;
+      return tab;
+    }));
+  }
+
+  #showNumber(number) {
+    const image = this.#images.find((each) => each.number === number);
+    if (image) this.#show(image).catch((error) => this.#fail(asProblem(error)));
+  }
+
+  async #show(image) {
+    this.#imageWork?.abort();
+    const work = new AbortController();
+    this.#imageWork = work;
+    for (const tab of byId("image-tabs").children) tab.setAttribute("aria-pressed", String(tab.dataset.image === String(image.number)));
+    this.#describe(image);
+    this.#viewer.open(image, `X-ray image ${image.number} of ${this.#images.length}, ${image.view_label || "view not stated"}`);
+    this.#heat.showsImage(image.number);
+    this.#wait("Loading the image…");
+    // Both at once: the picture is a twentieth of the size and paints first.
+    const values = this.#api.bytes(image.values.url).catch(asProblem);
+    const picture = await createImageBitmap(await this.#api.blob(image.jpeg));
+    if (work.signal.aborted) return;
+    this.#viewer.showPicture(picture);
+    byId("viewport-message").replaceChildren();
+    announce("Image shown");
+    this.#showValues(await values, image, work.signal);
+  }
+
+  #showValues(buffer, image, signal) {
+    if (signal.aborted) return;
+    try {
+      if (buffer instanceof Problem) throw buffer;
+      this.#viewer.showValues(buffer, image.values);
+    } catch {
+      byId("viewport-message").replaceChildren(problemCard(new Problem(WINDOWLESS)));
+    }
+  }
+
+  #describe(image) {
+    const study = this.#study;
+    const shown = this.#images.length;
+    byId("picture-heading").textContent = study.title || "Imaging study";
+    byId("study-facts").replaceChildren(...factList([
+      ["Acquired", dateInWords(image?.acquired) || dateInWords(study.started) || "not stated"],
+      ["Accession", study.accession || "not given"],
+      ["Reports", (study.reports ?? []).map(({ status, ours }) => (ours ? `${status} (Wetread)` : status)).join(", ")],
+      ...(image ? [["View", image.view_label || "not stated"], ["Age at image", ageInWords(image.age)]] : []),
+    ]));
+    byId("corner-view").textContent = image ? [image.view || image.view_label, shown > 1 ? `${image.number}/${shown}` : null].filter(Boolean).join("  ") : "";
+    const identity = byId("identity");
+    const [iconName, words] = IDENTITY[image?.identity] ?? [];
+    identity.hidden = !words;
+    identity.dataset.identity = image?.identity ?? "";
+    identity.replaceChildren(...(words ? [icon(iconName), words] : []));
+  }
+
+  #wait(text) {
+    const spinner = element("span", { class: "spinner", "aria-hidden": "true" });
+    byId("viewport-message").replaceChildren(element("p", { class: "waiting" }, spinner, text));
+  }
+
+  #fail(problem) {
+    this.#viewer.close();
+    byId("viewport-message").replaceChildren(problemCard(problem, { retry: () => this.open(this.#study) }));
+  }
+}

@@ -1,0 +1,143 @@
+/** The page of one reading, from the end of the launch to the report. Start here. */
+
+import { Api, Problem, asProblem } from "./api.js";
+import { finishLaunch } from "./callback.js";
+import { Diagnosis } from "./diagnosis.js";
+import { announce, byId, element, icon } from "./elements.js";
+import { showPatient, showWarnings } from "./patient.js";
+import { Picture } from "./picture.js";
+import { problemCard } from "./problem.js";
+import { foldStudies, showStudies, studyToOpen } from "./studies.js";
+
+class ReadingPage {
+  #api;
+  #studies = [];
+  #chosen = null;
+  #picture;
+  #diagnosis;
+
+  constructor(api) {
+    this.#api = api;
+    this.#picture = new Picture(api);
+    this.#diagnosis = new Diagnosis(api, (reading, isNew) => this.#finished(reading, isNew));
+    byId("close").addEventListener("click", () => this.#close());
+    byId("skip").addEventListener("click", () => byId("panel-heading").focus());
+  }
+
+  async start() {
+    opening("Looking for the patient and the imaging…");
+    const studies = this.#api.get("/api/studies").catch(asProblem);
+    const launch = await this.#api.get("/api/launch");
+    showPatient(launch);
+    showWarnings(launch);
+    const answer = await studies;
+    if (answer instanceof Problem) throw answer;
+    this.#studies = answer.studies;
+    this.#show(launch);
+  }
+
+  #show(launch) {
+    byId("opening").hidden = true;
+    byId("layout").hidden = false;
+    byId("skip").hidden = false;
+    const wanted = history.state?.study ?? launch.study;
+    const study = studyToOpen(this.#studies, wanted);
+    if (study) this.#choose(study);
+    else this.#ask(launch);
+  }
+
+  /** No study can be opened by itself: say why, and let the person choose. */
+  #ask(launch) {
+    this.#list();
+    const readable = this.#studies.some((study) => study.readable);
+    const named = launch.study && !this.#studies.some((study) => study.id === launch.study);
+    let text = "Choose an imaging study from the list.";
+    if (!this.#studies.length) text = "There is no image to show.";
+    else if (!readable) text = "None of these studies can be read. The list says why.";
+    else if (named) text = "The study that the chart asked for is not among this patient's studies. Choose one from the list.";
+    byId("viewport-message").replaceChildren(element("p", { class: "waiting" }, icon("image"), text));
+    byId("layout").classList.add("nothing-chosen");
+    byId("panel-body").replaceChildren(element("p", { class: "lead" }, readable ? "Choose a study first." : "Without a readable study there is nothing to diagnose."));
+    announce(text);
+  }
+
+  #choose(study) {
+    if (this.#chosen === study.id) return;
+    this.#chosen = study.id;
+    byId("layout").classList.remove("nothing-chosen");
+    // Kept with this page's history entry: a reload comes back to the same study, and two frames of
+    // one tab never share it.
+    history.replaceState({ ...history.state, study: study.id }, "");
+    this.#list();
+    foldStudies(this.#studies);
+    this.#picture.open(study);
+    this.#diagnosis.open(study);
+  }
+
+  #list() {
+    showStudies(this.#studies, this.#chosen, (study) => this.#choose(study));
+  }
+
+  /** The heat map onto the image, the new report into the list. */
+  async #finished(reading, isNew) {
+    try {
+      if (reading.result) await this.#picture.offerHeatMap(reading.result);
+      if (!isNew) return;
+      this.#studies = (await this.#api.get("/api/studies")).studies;
+      this.#list();
+    } catch (error) {
+      announce(asProblem(error).title);
+    }
+  }
+
+  async #close() {
+    try {
+      await this.#api.end();
+    } catch (error) {
+      const problem = asProblem(error);
+      if (!problem.launchOver) {
+        byId("warnings").replaceChildren(problemCard(problem, { retry: () => this.#close() }));
+        return;
+      }
+    }
+    closed();
+    if (window.opener) window.close(); // a frame stays and shows the words
+  }
+}
+
+function opening(text) {
+  byId("opening-text").textContent = text;
+}
+
+/** Leave nothing of the patient on the screen. */
+function closed() {
+  for (const id of ["patient", "warnings"]) byId(id).replaceChildren();
+  byId("layout").remove();
+  byId("session").hidden = true;
+  byId("skip").hidden = true;
+  const text = "Wetread is closed and its access to the chart has ended. Open it again from the patient's chart.";
+  const place = byId("opening");
+  place.hidden = false;
+  place.replaceChildren(element("div", { class: "card done" }, icon("check"), element("p", {}, text)));
+  announce(text);
+}
+
+function stopped(problem, retry) {
+  const place = byId("opening");
+  place.hidden = false;
+  place.replaceChildren(problemCard(problem, { retry, level: "h1" }));
+}
+
+async function main() {
+  try {
+    const opened = await finishLaunch();
+    if (!opened.handle) throw new Problem(opened.problem ?? opened, 401);
+    const page = new ReadingPage(new Api(opened.handle));
+    await page.start();
+  } catch (error) {
+    const problem = asProblem(error);
+    stopped(problem, problem.launchOver ? null : () => location.reload());
+  }
+}
+
+main();

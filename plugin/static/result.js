@@ -1,0 +1,116 @@
+/** The result: words first, then the number with its classes, then what it rests on. */
+
+import { element, icon, prose } from "./elements.js";
+import { stepList } from "./steps.js";
+
+const LOOKED_ONLY = /^Looked only for /;
+
+/** Never "0 %" or "100 %": the model is not that sure of anything. Worded as in the report. */
+export function percentInWords(probability) {
+  const percent = probability * 100;
+  if (percent < 1) return "below 1 %";
+  if (percent > 99) return "above 99 %";
+  return `${Math.round(percent)} %`;
+}
+
+function classBar({ label, probability, target }) {
+  const fill = element("span", { class: "bar-fill" });
+  // CSSOM, because the content security policy allows no style attribute.
+  fill.style.width = `${Math.min(100, Math.max(0, probability * 100))}%`;
+  return element(
+    "li", { class: target ? "target" : null },
+    element("span", { class: "bar-label" }, label),
+    element("span", { class: "bar", "aria-hidden": "true" }, fill),
+    element("span", { class: "bar-value" }, percentInWords(probability)),
+  );
+}
+
+function targetOf(result) {
+  return result.classes.find(({ target }) => target)?.label ?? "Covid-19";
+}
+
+function score(result) {
+  return element(
+    "div", { class: "score" },
+    element("p", { class: "score-number" }, percentInWords(result.probability)),
+    element("p", { class: "score-words" }, `probability of ${targetOf(result)} by this model`),
+  );
+}
+
+/** The report's sentences, without those that stand elsewhere on the card. */
+function sentences(result) {
+  const elsewhere = new Set([...(result.reasons ?? []), ...(result.cautions ?? [])].map(({ sentence }) => sentence));
+  return (result.sentences ?? []).filter((sentence) => !elsewhere.has(sentence) && !LOOKED_ONLY.test(sentence));
+}
+
+function paragraphs(texts) {
+  return texts.map((text) => element("p", { class: "small" }, ...prose(text)));
+}
+
+/** The one thing that nobody may overlook: the report's own words where it has them. */
+function caution(result) {
+  const words = result.sentences?.find((sentence) => LOOKED_ONLY.test(sentence));
+  const text = words ?? `Looked only for ${targetOf(result)}; a low score does not exclude it.`;
+  return element("p", { class: "caution" }, icon("alert"), element("span", {}, ...prose(text)));
+}
+
+function reasons(list, label) {
+  if (!list?.length) return null;
+  return element("ul", { class: "reasons", "aria-label": label }, ...list.map(({ code, sentence }) => (
+    element("li", { "data-code": code }, icon("info"), element("span", {}, ...prose(sentence))))));
+}
+
+/** A model card's address may be a page of ours or of the model's authors; anything else is only text. */
+function cardLink(card) {
+  if (!card) return null;
+  if (!/^(https:\/\/|\/(?!\/))/.test(card)) return card;
+  return element("a", { href: card, target: "_blank", rel: "noopener noreferrer" }, "Model card");
+}
+
+function modelFacts(result) {
+  const { title, version, weights, card } = result.model;
+  return element(
+    "section", { class: "model", "aria-label": "Model and its limits" },
+    element("h3", {}, "What this rests on"),
+    element("p", { class: "model-name" }, `${title}, version ${version}`, weights ? ` (weights ${String(weights).slice(0, 12)})` : "", card ? " · " : "", cardLink(card)),
+    result.limits?.length ? element("ul", { class: "limits" }, ...result.limits.map((limit) => element("li", {}, limit))) : null,
+  );
+}
+
+function readResult(result) {
+  return [
+    element("h3", { class: "headline", tabindex: "-1" }, ...prose(result.headline)),
+    score(result),
+    element("ul", { class: "classes", "aria-label": "Probability of each class" }, ...result.classes.map(classBar)),
+    caution(result),
+    reasons(result.cautions, "Keep in mind"),
+    ...paragraphs(sentences(result)),
+  ].filter(Boolean);
+}
+
+function unreadResult(result) {
+  return [
+    element("h3", { class: "headline", tabindex: "-1" }, result.headline || "No result: the model cannot read this image"),
+    reasons(result.reasons, "Why it cannot be read"),
+    element("p", { class: "caution" }, icon("alert"), "This says nothing about Covid-19, neither for nor against it."),
+    reasons(result.cautions, "Keep in mind"),
+    ...paragraphs(sentences(result)),
+  ].filter(Boolean);
+}
+
+/** The result card; `status` is "ok" or "cannot_read". */
+export function resultCard(result) {
+  const read = result.status === "ok";
+  return element(
+    "article", { class: `card result ${read ? "read" : "unread"}`, "data-status": result.status },
+    ...(read ? readResult(result) : unreadResult(result)),
+  );
+}
+
+/** Model, limits and the time each step took: below the report, for whoever asks. */
+export function resultBasis(reading) {
+  return [
+    modelFacts(reading.result),
+    element("details", { class: "timing" }, element("summary", {}, "How long each step took"), stepList(reading.steps)),
+  ];
+}

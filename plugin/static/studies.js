@@ -1,0 +1,85 @@
+/** The patient's imaging studies: which can be read, why others cannot, and what reports they have. */
+
+import { dateInWords } from "./dates.js";
+import { byId, element, icon } from "./elements.js";
+
+const READING_STATES = {
+  queued: "AI reading waiting",
+  running: "AI reading in progress",
+  done: "AI reading done",
+  failed: "AI reading failed",
+  awaiting_launch: "AI reading waits to be saved",
+};
+
+function counted(number, one, many) {
+  return number === null || number === undefined ? null : `${number} ${number === 1 ? one : many}`;
+}
+
+function reportLine(report) {
+  const what = [report.status, report.ours ? "Wetread" : null, dateInWords(report.issued)].filter(Boolean).join(" · ");
+  return element(
+    "li", {}, icon("document"),
+    element("span", {},
+      element("span", { class: "report-kind" }, `Report: ${what}`),
+      report.conclusion ? element("span", { class: "conclusion" }, report.conclusion) : null,
+    ),
+  );
+}
+
+function studyText(study) {
+  const size = [counted(study.series, "series", "series"), counted(study.instances, "image", "images")];
+  const facts = [dateInWords(study.started) || "Date not given", (study.modalities ?? []).join("/"), ...size];
+  return element(
+    "span", { class: "study-text" },
+    element("span", { class: "study-title" }, study.title || "Imaging study"),
+    element("span", { class: "study-when" }, facts.filter(Boolean).join(" · ")),
+    study.accession ? element("span", { class: "study-when" }, `Accession ${study.accession}`) : null,
+    study.readable ? null : element("span", { class: "why-not" }, icon("info"), study.why_not || "This study cannot be read."),
+    study.readable && study.reading
+      ? element("span", { class: "chip" }, READING_STATES[study.reading.state] ?? study.reading.state) : null,
+  );
+}
+
+function studyItem(study, chosen, choose) {
+  const reports = study.reports ?? [];
+  const choice = element(
+    "button",
+    { type: "button", class: "study", "aria-pressed": String(study.id === chosen), "data-study": study.id, disabled: !study.readable },
+    studyText(study),
+  );
+  choice.addEventListener("click", () => choose(study));
+  return element(
+    "li", { class: study.readable ? null : "unreadable" }, choice,
+    reports.length ? element("ul", { class: "reports", "aria-label": "Reports of this study" }, ...reports.map(reportLine)) : null,
+  );
+}
+
+/** @param {(study: object) => void} choose Called with a readable study. */
+export function showStudies(studies, chosen, choose) {
+  const place = byId("studies");
+  byId("studies-heading").textContent = studies.length > 1 ? `Imaging studies (${studies.length})` : "Imaging studies";
+  const focused = document.activeElement?.dataset?.study;
+  if (!studies.length) {
+    place.replaceChildren(element(
+      "div", { class: "empty" }, icon("image"),
+      element("p", {}, element("strong", {}, "No imaging in this chart")),
+      element("p", {}, "The record holds no imaging study for this patient. If images were taken just now, wait until they are archived, then load this page again."),
+    ));
+    return;
+  }
+  place.replaceChildren(element("ul", { class: "study-list" }, ...studies.map((study) => studyItem(study, chosen, choose))));
+  if (focused) place.querySelector(`[data-study="${CSS.escape(focused)}"]`)?.focus();
+}
+
+/** Make room for the image once a study is chosen: in narrow frames, and where the list is long. */
+export function foldStudies(studies) {
+  const narrow = matchMedia("(max-width: 51.99rem)").matches;
+  byId("studies-box").open = !narrow && studies.length <= 3;
+}
+
+/** The study to open by itself: the chart's, or the only one that can be read. Never a guess between two. */
+export function studyToOpen(studies, wanted) {
+  const readable = studies.filter((study) => study.readable);
+  if (wanted) return readable.find((study) => study.id === wanted) ?? null;
+  return readable.length === 1 ? readable[0] : null;
+}

@@ -1,0 +1,71 @@
+"""Chromium, the scripted plugin, and a page that fails its test when it logs an error."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.browser.fake_plugin import FakePlugin, Scenario
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# The browser itself logs every answer of 400 and above; that is what those tests are about.
+EXPECTED = re.compile(r"Failed to load resource: .*status of")
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def fake() -> Iterator[FakePlugin]:
+    with FakePlugin() as server:
+        yield server
+
+
+@pytest.fixture
+def open_page(browser: Browser, fake: FakePlugin) -> Iterator[OpenPage]:
+    """Open the page of a scenario; keyword arguments go to the browser context."""
+    contexts = []
+    errors: list[str] = []
+
+    def logged(message: ConsoleMessage) -> None:
+        if message.type == "error" and not EXPECTED.search(message.text):
+            errors.append(message.text)
+
+    def opened(scenario: Scenario | None = None, name: str = "sandbox", **options: Any) -> Page:
+        fake.scenarios[name] = scenario or Scenario()
+        context = browser.new_context(**{"viewport": {"width": 1200, "height": 800}} | options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", logged)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(fake.address(name))
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert errors == []
