@@ -13,6 +13,7 @@ callback.py               what came back to the redirect URI
 client_keys.py            our own signing keys and their public JWKS
 client_authentication.py  public, client secret, private_key_jwt
 token.py                  token, refresh and revocation requests and answers
+token_endpoint.py         sending them
 server_keys.py            the authorization server's public keys
 id_token.py               who the user is
 fhir_user.py              the ``fhirUser`` claim as a reference
@@ -23,6 +24,7 @@ fhir_client.py            reading and writing FHIR with the token
 fhir_answers.py           status and OperationOutcome (outcome.py) as errors
 fhir_addresses.py         references, Location, next links
 fhir_bundles.py           entries and pages of a search
+stored.py                 what a create or an update stored
 ========================  =====================================================
 
 Only ``http.py`` and ``fhir_client.py`` send; every other file turns plain values

@@ -111,4 +111,6 @@ def same_secret(arrived: str, expected: str) -> bool:
     """Compare two secrets without telling by the time taken where they differ."""
     if not expected:
         return False
-    return hmac.compare_digest(arrived.encode(), expected.encode())
+    # JSON can carry lone surrogates, which plain UTF-8 refuses to encode.
+    first, second = (text.encode("utf-8", "surrogatepass") for text in (arrived, expected))
+    return hmac.compare_digest(first, second)

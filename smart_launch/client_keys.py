@@ -19,6 +19,7 @@ from smart_launch.registration import SIGNING_ALGORITHMS
 
 JWKS_CACHE_CONTROL = "public, max-age=3600"
 _RSA_BITS = 3072
+_LEAST_RSA_BITS = 2048
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,16 @@ def _import(member: dict[str, Any]) -> SigningKey:
         raise _invalid()
     if isinstance(key, ECKey) and key.curve_name != "P-384":
         raise _invalid()
+    if isinstance(key, RSAKey) and key.public_key.key_size < _LEAST_RSA_BITS:
+        raise _invalid()
     return _signing_key(key)
 
 
 def _signing_key(key: ECKey | RSAKey) -> SigningKey:
-    return SigningKey(key.thumbprint(), "ES384" if isinstance(key, ECKey) else "RS384", key)
+    # A kid of the file stays: the EHR may hold the public key under that name.
+    return SigningKey(
+        key.kid or key.thumbprint(), "ES384" if isinstance(key, ECKey) else "RS384", key
+    )
 
 
 def _described(key: SigningKey, *, private: bool) -> dict[str, Any]:

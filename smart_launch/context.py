@@ -168,8 +168,8 @@ def _item(entry: object, fhir_base: str) -> FhirContextItem | None:
     canonical = _text(entry.get("canonical"), 2048)
     if reference is None and identifier is None and canonical is None:
         return None
-    role = entry.get("role", "launch")
-    if not isinstance(role, str) or not role:
+    role = _text(entry.get("role", "launch"))
+    if role is None:
         return None  # a role that cannot be read must not become "launch"
     return FhirContextItem(reference, kind or _text(entry.get("type")), role, identifier, canonical)
 

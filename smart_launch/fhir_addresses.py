@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from smart_launch.addresses import is_below, resolve
 from smart_launch.errors import FhirError
@@ -64,9 +65,8 @@ def split_reference(reference: str, base_url: str) -> tuple[str, str]:
                 "foreign_reference",
                 "An entry refers to another server, which this app does not contact.",
             )
-        relative = reference.partition("://")[2].partition("/")[2]
-        relative = relative.removeprefix(base_url.partition("://")[2].partition("/")[2].strip("/"))
-        relative = relative.removeprefix("/")
+        base_path = urlsplit(base_url).path.rstrip("/")
+        relative = "" if "?" in reference else urlsplit(reference).path[len(base_path) + 1 :]
     match = _LOCATION.fullmatch(relative)
     if match is None or relative.startswith("/"):
         raise _invalid()

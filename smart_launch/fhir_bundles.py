@@ -13,7 +13,8 @@ Resource = dict[str, Any]
 def bundle_entries(bundle: Resource, resource_type: str) -> Iterator[tuple[str, Resource]]:
     """Yield mode (``match``, ``include``, ``outcome``) and resource of every entry.
 
-    Servers that leave the mode out are read by type: the searched type matched.
+    Servers that leave the mode out are read by type, and what claims to match but is of another
+    type does not: nobody downstream would look.
 
     Raises
     ------
@@ -29,8 +30,9 @@ def bundle_entries(bundle: Resource, resource_type: str) -> Iterator[tuple[str, 
             continue
         search = entry.get("search")
         mode = search.get("mode") if isinstance(search, dict) else None
-        if mode not in ("match", "include", "outcome"):
-            mode = "match" if resource.get("resourceType") == resource_type else "include"
+        is_of_type = resource.get("resourceType") == resource_type
+        if mode not in ("include", "outcome"):
+            mode = "match" if is_of_type else "include"
         yield mode, resource
 
 

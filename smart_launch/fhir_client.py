@@ -5,10 +5,12 @@ The token goes to the base address that it was given for, and nowhere else.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from smart_launch.addresses import split_secure
 from smart_launch.answer import Answer
@@ -17,43 +19,19 @@ from smart_launch.fhir_addresses import (
     next_address,
     require_type,
     resource_path,
-    split_location,
     split_reference,
 )
 from smart_launch.fhir_answers import require_success, resource_of, unavailable
 from smart_launch.fhir_bundles import bundle_entries, next_link
 from smart_launch.http import Http, HttpLimits
+from smart_launch.stored import Stored, bare_etag, read_stored, version_of
 
 _FHIR_JSON = "application/fhir+json"
 _MOST_PAGES = 200
+_QUERY_CHARACTERS = "=&|:/?%+,;$@!*'()~"
 
 Resource = dict[str, Any]
 SearchParameters = Mapping[str, str | Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A resource as the server holds it.
-
-    Parameters
-    ----------
-    resource : dict
-        As returned; what was sent, with its id, where the server returns nothing.
-    id : str
-        Logical id.
-    version : str or None
-        For ``if_match``; None when the server names none.
-    location : str
-        ``Type/id``.
-    created : bool
-        False when it existed already (If-None-Exist, update).
-    """
-
-    resource: Resource = field(repr=False)
-    id: str
-    version: str | None
-    location: str
-    created: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,7 +100,7 @@ class FhirClient:
                 "The record system answered with another entry than the one asked for.",
                 status=answer.status,
             )
-        return Stored(resource, resource_id, _version(answer, resource), path)
+        return Stored(resource, resource_id, version_of(answer, resource), path)
 
     def read_reference(self, reference: str) -> Resource:
         """Read what a literal reference points to, on this server only.
@@ -160,13 +138,9 @@ class FhirClient:
         ----------
         FHIR R4, http.html#search, http.html#paging
         """
-        found = 0
-        for mode, resource in self._entries(resource_type, parameters):
-            if limit is not None and found >= limit:
-                return
-            if mode == "match":
-                found += 1
-                yield resource
+        entries = self._entries(resource_type, parameters)
+        matches = (resource for mode, resource in entries if mode == "match")
+        yield from itertools.islice(matches, limit)  # fetches no page beyond the limit
 
     def search_bundle(self, resource_type: str, parameters: SearchParameters) -> SearchResult:
         """Fetch all pages of a search with ``_include`` or ``_revinclude``."""
@@ -187,12 +161,15 @@ class FhirClient:
         ----------
         FHIR R4, http.html#create, http.html#ccreate
         """
-        headers = {} if if_none_exist is None else {"If-None-Exist": if_none_exist}
+        headers = {}
+        if if_none_exist is not None:
+            # A header holds ASCII only; a line break in it would begin another header.
+            headers["If-None-Exist"] = quote(if_none_exist, safe=_QUERY_CHARACTERS)
         resource_type = _type_of(resource)
         answer = self._send(
             "POST", f"{self.base_url}/{resource_type}", headers=headers, body=resource
         )
-        return _stored(answer, resource_type, resource, None)
+        return read_stored(answer, resource_type, resource, None)
 
     def update(self, resource: Resource, *, if_match: str | None = None) -> Stored:
         """Put a resource under its id.
@@ -210,12 +187,12 @@ class FhirClient:
         resource_type = _type_of(resource)
         resource_id = str(resource.get("id", ""))
         path = resource_path(resource_type, resource_id)
-        headers = {} if if_match is None else {"If-Match": f'W/"{if_match}"'}
+        headers = {} if if_match is None else {"If-Match": f'W/"{bare_etag(if_match)}"'}
         answer = self._send(
             "PUT", f"{self.base_url}/{path}", headers=headers, body=resource,
             repeatable=if_match is None,
         )  # fmt: skip
-        return _stored(answer, resource_type, resource, resource_id)
+        return read_stored(answer, resource_type, resource, resource_id)
 
     def transaction(self, bundle: Resource, *, repeatable: bool = False) -> Resource:
         """Send a transaction Bundle and return the server's response Bundle.
@@ -302,32 +279,3 @@ def _type_of(resource: Resource) -> str:
         raise FhirError("reference_invalid", "Only a FHIR resource can be sent.")
     require_type(resource_type)
     return resource_type
-
-
-def _stored(answer: Answer, resource_type: str, sent: Resource, own_id: str | None) -> Stored:
-    returned = resource_of(answer) if answer.body.strip() else {}
-    if returned.get("resourceType") != resource_type:
-        returned = {}  # nothing, or an OperationOutcome, although a representation was preferred
-    located_id, located_version = split_location(
-        answer.headers.get("Location") or answer.headers.get("Content-Location")
-    )
-    resource_id = own_id or returned.get("id") or located_id
-    if not isinstance(resource_id, str) or returned.get("id", resource_id) != resource_id:
-        raise FhirUnavailable(
-            "id_missing", "The record system did not say where it stored the entry.",
-            status=answer.status,
-        )  # fmt: skip
-    resource = returned or {**sent, "id": resource_id}
-    version = _version(answer, returned) or located_version
-    location = resource_path(resource_type, resource_id)
-    return Stored(resource, resource_id, version, location, created=answer.status == 201)
-
-
-def _version(answer: Answer, resource: Resource) -> str | None:
-    """Version from the ETag; from ``meta`` for servers that send none."""
-    etag = answer.headers.get("ETag", "").strip().removeprefix("W/").strip('"')
-    if etag:
-        return etag
-    meta = resource.get("meta")
-    version = meta.get("versionId") if isinstance(meta, dict) else None
-    return version if isinstance(version, str) else None

@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
@@ -25,6 +26,7 @@ IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 # 500 is not among them: servers answer it to requests that will fail again.
 _RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 _CHUNK_BYTES = 64 * 1024
+_POOLED_CONNECTIONS = 32
 
 Parameters = Sequence[tuple[str, str]]
 
@@ -69,6 +71,9 @@ class HardenedSession(requests.Session):
     def __init__(self, limits: HttpLimits) -> None:
         super().__init__()
         self._timeout = (limits.connect_s, limits.read_s)
+        # Several threads of one worker talk to the same server at once.
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, HTTPAdapter(pool_maxsize=_POOLED_CONNECTIONS))
         self.cookies = _NoCookies()
         self.auth = _NoNetrc()
 
@@ -156,6 +161,10 @@ class Http:
                 return _answer_or_raise(outcome)
             self._sleep(pause_s)
         return _answer_or_raise(self._attempt(request, deadline))
+
+    def close(self) -> None:
+        """Close pooled connections; the next request opens new ones."""
+        self._session.close()
 
     def _pause_s(
         self, outcome: Answer | TransportError, attempt: int, deadline: float

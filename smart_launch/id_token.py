@@ -5,6 +5,7 @@ SMART App Launch 2.2.0, scopes-and-launch-context.html#steps-for-using-an-id-tok
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -124,9 +125,9 @@ def _signed_claims(id_token: str, server_keys: Sequence[ServerKey]) -> Mapping[s
             return jwt.decode(id_token, key, registry=_REGISTRY).claims
         except (JoseError, ValueError):
             continue
-    if candidates and header.get("kid") is not None:
+    if any(key.kid is not None and key.kid == header.get("kid") for key in candidates):
         raise _rejected("signature_invalid", "is not signed by the record system")
-    # Without a kid, a wrong signature and a new key look the same.
+    # Without a kid on both sides, a wrong signature and a new key look the same.
     raise UnknownKey("signature_invalid", _sentence("is not signed by the record system"))
 
 
@@ -175,7 +176,8 @@ def _check_times(claims: Mapping[str, Any], now_s: int) -> None:
 
 def _time(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    # JSON of Python knows NaN, which is neither before nor after any time.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise _rejected("id_token_invalid", f"has no usable {name}")
     return value
 

@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from smart_launch.answer import Answer
 from smart_launch.authorization import (
     AuthorizationRequest,
     build_authorization_request,
@@ -19,20 +18,19 @@ from smart_launch.authorization import (
 from smart_launch.client_keys import KeySet
 from smart_launch.context import LaunchContext, read_context
 from smart_launch.discovery import SmartConfiguration, fetch_configuration
-from smart_launch.errors import TokenRejected, TransportError
+from smart_launch.errors import TokenRejected
 from smart_launch.http import Http
 from smart_launch.id_token import Identity, UnknownKey, verify_id_token
 from smart_launch.registration import ClientRegistration
 from smart_launch.scopes import MissingScope, covers, missing_scopes
 from smart_launch.server_keys import ServerKey, ServerKeyCache
 from smart_launch.token import (
-    TokenRequest,
     TokenResponse,
     build_code_request,
     build_refresh_request,
     build_revocation_request,
-    read_token_response,
 )
+from smart_launch.token_endpoint import post, request_tokens
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ def finish_launch(
     request = build_code_request(
         registration, configuration, code=code, code_verifier=code_verifier, keys=keys
     )
-    tokens = read_token_response(_post(http, request).json_object(), requested=requested)
+    tokens = request_tokens(http, request, requested)
     identity = None
     if tokens.id_token is not None and "openid" in requested:
         cache = server_keys or ServerKeyCache()
@@ -173,7 +171,7 @@ def refresh(
     request = build_refresh_request(
         registration, configuration, refresh_token=refresh_token, granted=granted, keys=keys
     )
-    tokens = read_token_response(_post(http, request).json_object(), requested=granted)
+    tokens = request_tokens(http, request, granted)
     answered = read_context(tokens.parameters, registration.fhir_base).patient
     if patient is not None and answered not in (None, patient):
         raise TokenRejected(
@@ -215,7 +213,7 @@ def revoke(
     )
     if request is None:
         return False
-    _post(http, request)
+    post(http, request)
     return True
 
 
@@ -259,36 +257,6 @@ def _granted(
         "online_access": tokens.refresh_token is not None,
     }
     proven = [scope for scope, holds in proofs.items() if holds]
-    listed = [scope for scope in tokens.granted if proofs.get(scope, True)]
+    refutable = {**proofs, "offline_access": tokens.refresh_token is not None}
+    listed = [scope for scope in tokens.granted if refutable.get(scope, True)]
     return tuple(dict.fromkeys([*listed, *proven]))
-
-
-# RFC 6749 5.2. The server's error_description stays out: it may quote what was sent.
-_REFUSALS = {
-    "invalid_grant": "The record system no longer accepts this sign-in. Open the app again.",
-    "invalid_client": "The record system did not recognise this app.",
-    "unauthorized_client": "This app is not registered for this in the record system.",
-    "invalid_scope": "The record system does not allow what this app asked for.",
-    "invalid_request": "The record system did not accept this app's request.",
-    "unsupported_grant_type": "The record system does not offer this way of signing in.",
-}
-
-
-def _post(http: Http, request: TokenRequest) -> Answer:
-    """Send a token request once: a code or a rotated refresh token works only once."""
-    try:
-        answer = http.send("POST", request.url, headers=request.headers, content=request.form)
-        if answer.status == 200:
-            return answer
-        error = None if answer.status >= 500 else answer.json_object().get("error")
-    except TransportError as failure:
-        raise TokenRejected(
-            failure.code, failure.sentence, retryable=failure.retryable
-        ) from failure
-    if isinstance(error, str) and error in _REFUSALS:
-        raise TokenRejected(error, _REFUSALS[error])
-    raise TokenRejected(
-        "token_refused",
-        f"The record system did not give access (HTTP status {answer.status}).",
-        retryable=answer.status == 429 or answer.status >= 500,
-    )

@@ -19,6 +19,7 @@ from smart_launch.scopes import covers
 
 # Visible ASCII: anything else could not be put into an Authorization header unharmed.
 _TOKEN = re.compile(r"[!-~]+")
+_CODE = re.compile(r"[ -~]{1,4096}")  # RFC 6749 A.11
 _LONGEST_LIFETIME_S = 366 * 24 * 3600
 
 
@@ -72,10 +73,17 @@ def build_code_request(
 ) -> TokenRequest:
     """Trade an authorization code for tokens.
 
+    Raises
+    ------
+    TokenRejected
+        ``code_invalid`` for what cannot be a code: it came through the browser.
+
     References
     ----------
     SMART App Launch 2.2.0, app-launch.html#obtain-access-token; RFC 6749 4.1.3; RFC 7636 4.5
     """
+    if not _CODE.fullmatch(code):
+        raise TokenRejected("code_invalid", "The record system ended the sign-in without a result.")
     form = {
         "grant_type": "authorization_code",
         "code": code,
