@@ -1,0 +1,1 @@
+"""FHIR R4 records, one folder a scenario; the demo hospital opens with them."""

@@ -1,0 +1,245 @@
+"""Scopes and patient, enforced on every FHIR interaction (SMART 2.2, "Scopes ...").
+
+The guard stands between the routes and either backend. What a limited token reaches is decided
+from the resource itself, before and after the backend has answered.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl
+
+from sandbox.access import Access, Reach
+from sandbox.errors import FhirProblem
+from sandbox.fhir.bundle_entries import Entry, read_entries
+from sandbox.fhir.compartment import PATIENT_TYPES, patients_of
+from sandbox.fhir.elements import local_reference, make_relative, references_in
+from sandbox.fhir.search_parameters import PARAMETERS, check_names, include_parameter
+from sandbox.fhir.write_profile import check_create, check_transaction, check_update
+from sandbox.fhir_backend import FhirBackend, Parameters, Resource, SearchPage, Written
+from sandbox.settings import WriteProfile
+
+# What a write was checked against must still hold when it is done.
+_WRITING = threading.RLock()
+_NOTHING: Mapping[str, Resource] = {}
+
+
+def _forbidden(text: str) -> FhirProblem:
+    return FhirProblem(403, "forbidden", text)
+
+
+class GuardedRecords:
+    """The records as one token may see and change them.
+
+    Parameters
+    ----------
+    backend : FhirBackend
+    access : Access
+        Of the request.
+    base : str
+        FHIR base, for absolute references to own records.
+    profile : str
+        The write profile that the hospital plays.
+    """
+
+    def __init__(
+        self, backend: FhirBackend, access: Access, base: str, profile: WriteProfile
+    ) -> None:
+        self._backend = backend
+        self._access = access
+        self._base = base
+        self._profile = profile
+
+    def read(self, kind: str, resource_id: str, version: str | None = None) -> Resource:
+        """Read the current or one older version."""
+        reach = self._reach(kind, "r")
+        if version is None:
+            found = self._backend.read(kind, resource_id)
+        else:
+            found = self._backend.vread(kind, resource_id, version)
+        self._demand(reach, found)
+        return found
+
+    def search(self, kind: str, parameters: Parameters) -> SearchPage:
+        """Search within reach: the patient is added, and what still lies outside is dropped."""
+        check_names(kind, (name for name, _ in parameters))
+        reach = self._reach(kind, "s")
+        for name, value in parameters:
+            if name == "_include":
+                self._check_include(kind, value)
+        page = self._backend.search(kind, self._limited(kind, parameters, reach))
+        matches = [match for match in page.matches if self._within(reach, match)]
+        return replace(
+            page,
+            matches=matches,
+            includes=[found for found in page.includes if self._may_include(found)],
+            total=page.total if len(matches) == len(page.matches) else None,
+        )
+
+    def create(self, resource: Resource, if_none_exist: str | None) -> Written:
+        """Create for a patient within reach."""
+        check_create(self._profile)
+        with _WRITING:
+            self._check_create(resource, if_none_exist, _NOTHING)
+            return self._backend.create(resource, if_none_exist=if_none_exist)
+
+    def update(self, resource: Resource, if_match: str | None) -> Written:
+        """Change a record that is, and stays, within reach."""
+        with _WRITING:
+            self._check_update(resource, _NOTHING)
+            return self._backend.update(resource, if_match=if_match)
+
+    def bundle(self, bundle: Resource) -> Resource:
+        """Run a transaction (all or nothing) or a batch (each for itself)."""
+        check_transaction(self._profile)
+        if bundle.get("resourceType") != "Bundle" or bundle.get("type") not in _BUNDLES:
+            raise FhirProblem(400, "value", "the base takes a Bundle of type transaction or batch")
+        entries = read_entries(bundle)
+        if bundle["type"] == "batch":
+            answers = [self._batch_entry(entry) for entry in entries]
+            return {"resourceType": "Bundle", "type": "batch-response", "entry": answers}
+        coming = _coming(entries)
+        with _WRITING:
+            for entry in entries:
+                self._check_entry(entry, coming)
+            return self._backend.transaction(bundle)
+
+    def _check_entry(self, entry: Entry, coming: Mapping[str, Resource]) -> None:
+        if entry.method == "GET":
+            raise FhirProblem(400, "not-supported", "reads belong into a batch")
+        if entry.method == "POST":
+            self._check_create(entry.resource, entry.if_none_exist, coming)
+        else:
+            self._check_update(entry.resource, coming)
+
+    def _check_create(
+        self, resource: Resource, if_none_exist: str | None, coming: Mapping[str, Resource]
+    ) -> None:
+        reach = self._reach(_kind(resource), "c")
+        self._check_content(reach, resource, coming)
+        if if_none_exist is not None and not reach.everything:
+            query = parse_qsl(if_none_exist.removeprefix("?"), keep_blank_values=True)
+            check_names(_kind(resource), (name for name, _ in query))
+            for match in self._backend.search(_kind(resource), query).matches:
+                self._demand(reach, match)
+
+    def _check_update(self, resource: Resource, coming: Mapping[str, Resource]) -> None:
+        kind = _kind(resource)
+        reach = self._reach(kind, "u")
+        current = self._find(kind, str(resource.get("id", "")))
+        check_update(self._profile, exists=current is not None)
+        if current is not None:
+            self._demand(reach, current)
+        self._check_content(reach, resource, coming)
+
+    def _check_content(
+        self, reach: Reach, resource: Resource, coming: Mapping[str, Resource]
+    ) -> None:
+        """The record, and everything that it points at, must be this patient's."""
+        make_relative(resource, self._base)
+        for _, holder in references_in(resource):
+            if "?" in holder["reference"] and not holder["reference"].startswith("http"):
+                raise FhirProblem(400, "not-supported", "conditional references are not offered")
+        if reach.everything:
+            return
+        self._demand(reach, resource, coming)
+        for _, holder in references_in(resource):
+            target = self._resolve(holder["reference"], coming)
+            if target is not None and _kind(target) in PATIENT_TYPES:
+                self._demand(reach, target, coming)
+
+    def _batch_entry(self, entry: Entry) -> dict[str, Any]:
+        from sandbox.fhir.batches import run_entry
+
+        return run_entry(self, entry)
+
+    def _reach(self, kind: str, permission: str) -> Reach:
+        if kind not in PARAMETERS:
+            raise FhirProblem(404, "not-supported", "this resource type is not kept here")
+        reach = self._access.reach(kind, permission)
+        if not reach:
+            raise _forbidden(f"no granted scope allows {permission!r} on {kind}")
+        return reach
+
+    def _within(
+        self, reach: Reach, resource: Resource, coming: Mapping[str, Resource] = _NOTHING
+    ) -> bool:
+        if reach.everything:
+            return True
+        owners = patients_of(resource, lambda reference: self._resolve(reference, coming))
+        return bool(owners & reach.patients)
+
+    def _demand(
+        self, reach: Reach, resource: Resource, coming: Mapping[str, Resource] = _NOTHING
+    ) -> None:
+        if not self._within(reach, resource, coming):
+            raise _forbidden("the record lies outside the patient that this token is for")
+
+    def _resolve(self, reference: str, coming: Mapping[str, Resource]) -> Resource | None:
+        if reference in coming:
+            return coming[reference]
+        local = local_reference(reference)
+        return self._find(*local) if local and local[0] in PARAMETERS else None
+
+    def _find(self, kind: str, resource_id: str) -> Resource | None:
+        try:
+            return self._backend.read(kind, resource_id)
+        except FhirProblem as error:
+            if error.status in (400, 404, 410):
+                return None
+            raise
+
+    def _limited(self, kind: str, parameters: Parameters, reach: Reach) -> Parameters:
+        if reach.everything:
+            return parameters
+        if kind not in PATIENT_TYPES:
+            raise _forbidden(f"{kind} belongs to no patient: a patient scope does not reach it")
+        name = "_id" if kind == "Patient" else "patient"
+        for given, value in parameters:
+            if given.partition(":")[0] in (name, "patient", "subject"):
+                _check_patients(value, self._base, reach)
+        if kind == "Provenance":
+            return parameters  # Its targets are looked at one by one when the answer is filtered.
+        prefix = "" if kind == "Patient" else "Patient/"
+        allowed = ",".join(f"{prefix}{patient}" for patient in sorted(reach.patients))
+        return [*parameters, (name, allowed)]
+
+    def _check_include(self, kind: str, text: str) -> None:
+        targets = include_parameter(kind, text).targets
+        if not any(self._include_reach(target) for target in targets):
+            raise _forbidden("no granted scope allows to read what _include asks for")
+
+    def _include_reach(self, kind: str) -> Reach:
+        return self._access.reach(kind, "r") or self._access.reach(kind, "s")
+
+    def _may_include(self, resource: Resource) -> bool:
+        reach = self._include_reach(_kind(resource))
+        return bool(reach) and self._within(reach, resource)
+
+
+_BUNDLES = ("transaction", "batch")
+
+
+def _kind(resource: Any) -> str:
+    kind = resource.get("resourceType") if isinstance(resource, dict) else None
+    if not isinstance(kind, str):
+        raise FhirProblem(400, "structure", "a resource is a JSON object with a resourceType")
+    return kind
+
+
+def _coming(entries: list[Entry]) -> dict[str, Resource]:
+    """What a transaction will write, by every name that its entries may use for it."""
+    coming: dict[str, Resource] = {}
+    for entry in entries:
+        names = (entry.full_url, f"{entry.kind}/{entry.resource_id}" if entry.resource_id else None)
+        coming.update({name: entry.resource for name in names if name})
+    return coming
+
+
+def _check_patients(value: str, base: str, reach: Reach) -> None:
+    for text in value.split(","):
+        if not reach.admits(text.removeprefix(f"{base}/").removeprefix("Patient/")):
+            raise _forbidden("the search asks for a patient that this token is not for")
