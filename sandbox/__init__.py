@@ -28,7 +28,7 @@ def create_app(settings: SandboxSettings) -> Flask:
     """
     from flask import Flask
 
-    from sandbox import authorization, dicomweb, fhir, hospital, viewer
+    from sandbox import authorization, dicomweb, fhir, health, hospital, viewer
 
     app = Flask("sandbox", static_folder=None, template_folder=None)
     hospital.open_hospital(app, settings)
@@ -36,4 +36,5 @@ def create_app(settings: SandboxSettings) -> Flask:
     app.register_blueprint(authorization.blueprint)
     app.register_blueprint(fhir.blueprint)
     app.register_blueprint(dicomweb.blueprint)
+    app.register_blueprint(health.blueprint)
     return app

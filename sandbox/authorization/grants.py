@@ -148,8 +148,7 @@ class GrantBook:
                 raise OAuthError("invalid_grant", "the refresh token is not good for this client")
             del self._tokens[key]
             self._used[key] = kept.authorization.family
-            issued = self._issue(kept.authorization, access_scopes=scopes)
-        return issued
+            return self._issue(kept.authorization, access_scopes=scopes)
 
     def granted_scopes(self, refresh_token: str, client_id: str) -> tuple[str, ...] | None:
         """Scopes of the authorization behind a refresh token; None when it is not good."""

@@ -123,7 +123,7 @@ def _full_url(value: Any, path: str) -> str | None:
 
 
 def read_version(tag: str | None) -> str | None:
-    """versionId in an ETag, ``W/"1"`` (FHIR R4, "Managing Resource Contention").
+    """Version id in an ETag, ``W/"1"`` (FHIR R4, "Managing Resource Contention").
 
     Raises
     ------

@@ -155,7 +155,7 @@ class GatewayRecords:
 
 def _is_match(entry: dict[str, Any], kind: str) -> bool:
     mode = entry.get("search", {}).get("mode", "match")
-    return mode == "match" and entry["resource"].get("resourceType") == kind
+    return bool(mode == "match" and entry["resource"].get("resourceType") == kind)
 
 
 def _read_mark(mark: str) -> str:

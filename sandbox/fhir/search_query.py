@@ -16,7 +16,7 @@ from sandbox.fhir.tables import resources, terms
 from sandbox.fhir_backend import Parameters
 
 LARGEST_PAGE = 200
-_PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
+_PREFIXES = frozenset({"eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"})
 
 
 def split_values(text: str, separator: str = ",") -> list[str]:
@@ -55,8 +55,8 @@ class SearchPlan:
         Values of ``_include``.
     """
 
-    rows: Select[tuple[str]]
-    total: Select[tuple[int]]
+    rows: Select[str]
+    total: Select[int]
     count: int
     offset: int
     includes: tuple[str, ...]
@@ -166,9 +166,9 @@ def _reference_values(
 
 
 def _date_matches(parameter: SearchParameter, value: str) -> ColumnElement[bool]:
-    prefix, text = (_PREFIX.fullmatch(value) or [None, None, ""])[1:3]
+    prefix = value[:2] if value[:2] in _PREFIXES else ""
     try:
-        low, high = interval_of(text or "")
+        low, high = interval_of(value[len(prefix) :])
     except ValueError as error:
         raise FhirProblem(400, "invalid", f"{parameter.name}: {error}") from error
     if prefix == "ap":
