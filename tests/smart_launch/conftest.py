@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from smart_launch.client_keys import KeySet
+from smart_launch.http import Http, HttpLimits
+from tests.smart_launch.authorization_server import AuthorizationServer
+from tests.smart_launch.loopback import Loopback, running_server
+
+QUICK = HttpLimits(
+    connect_s=2.0, read_s=0.4, total_s=5.0, response_bytes=200_000, attempts=3, backoff_s=0.001,
+    retry_after_s=5.0,
+)  # fmt: skip
+
+
+@pytest.fixture
+def server() -> Iterator[Loopback]:
+    with running_server() as book:
+        yield book
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Loopback]:
+    """A second server, at another origin: nothing may ever arrive there."""
+    with running_server() as book:
+        yield book
+        assert book.asked == []
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    """Seconds that the client would have slept."""
+    return []
+
+
+@pytest.fixture
+def http(pauses: list[float]) -> Iterator[Http]:
+    client = Http(QUICK, sleep=pauses.append)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def our_keys() -> KeySet:
+    return KeySet.generate("ES384", "RS384")
+
+
+@pytest.fixture
+def ehr() -> Iterator[AuthorizationServer]:
+    with running_server() as book:
+        yield AuthorizationServer(book)
