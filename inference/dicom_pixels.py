@@ -10,6 +10,7 @@ from pydicom import uid
 from pydicom.encaps import get_frame, parse_fragments
 from pydicom.pixels.decoders.base import get_decoder
 
+from inference import jpeg_decoder
 from inference.codestream import read_size, rle_length
 from inference.errors import PixelError
 from inference.limits import check_size
@@ -27,10 +28,9 @@ _PLUGIN = {
     **dict.fromkeys((uid.JPEG2000, uid.JPEG2000Lossless), "pylibjpeg"),
     **dict.fromkeys((uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL), "pylibjpeg"),
     **dict.fromkeys((uid.JPEGLSLossless, uid.JPEGLSNearLossless), "pyjpegls"),
-    **dict.fromkeys((uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit), "gdcm"),
-    **dict.fromkeys((uid.JPEGLossless, uid.JPEGLosslessSV1), "gdcm"),
     uid.RLELossless: "pydicom",
 }
+_JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def _check_compressed(dataset: Dataset, claims: Claims) -> None:
             raise PixelError(
                 f"An RLE frame must expand to {claims.frame_bytes:,} bytes; this one: {length:,}."
             )
-    elif claims.transfer_syntax in _PLUGIN:
+    elif claims.transfer_syntax in (*_PLUGIN, *_JPEG):
         _check_codestream(codestream, claims)
 
 
@@ -231,13 +231,14 @@ def _check_codestream(codestream: bytes, claims: Claims) -> None:
 
 
 def _decode(dataset: Dataset, claims: Claims) -> NDArray[Any]:
+    if claims.transfer_syntax in _JPEG:
+        return _decode_jpeg(dataset, claims)
     try:
         decoder = get_decoder(claims.transfer_syntax)
     except NotImplementedError as error:
         raise PixelError(
             f"Transfer syntax {claims.transfer_syntax.name} is not supported."
         ) from error
-    _silence_gdcm()
     native = not claims.transfer_syntax.is_encapsulated
     shifted = native and claims.high_bit != claims.bits_stored - 1
     options: dict[str, Any] = {"correct_unused_bits": False} if shifted else {}
@@ -247,18 +248,27 @@ def _decode(dataset: Dataset, claims: Claims) -> NDArray[Any]:
     return _unshifted(values, claims) if shifted else values
 
 
+def _decode_jpeg(dataset: Dataset, claims: Claims) -> NDArray[Any]:
+    frame = get_frame(dataset.PixelData, 0, number_of_frames=claims.frames)
+    options = {
+        "transfer_syntax_uid": str(claims.transfer_syntax),
+        "rows": claims.rows,
+        "columns": claims.columns,
+        "samples_per_pixel": claims.samples,
+        "bits_allocated": claims.bits_allocated,
+        "bits_stored": claims.bits_stored,
+        "pixel_representation": int(claims.signed),
+        "photometric_interpretation": claims.photometric,
+        "planar_configuration": _integer(dataset, "PlanarConfiguration", 0),
+        "number_of_frames": 1,
+        "pixel_keyword": "PixelData",
+    }
+    return jpeg_decoder.shared.decode(frame, options)
+
+
 def _unshifted(values: NDArray[Any], claims: Claims) -> NDArray[Any]:
     """Bring values stored in the upper bits of a word down, keeping their sign."""
     drop = claims.bits_allocated - 1 - claims.high_bit
     kept = np.left_shift(values, drop)
     shifted: NDArray[Any] = np.right_shift(kept, claims.bits_allocated - claims.bits_stored)
     return shifted
-
-
-def _silence_gdcm() -> None:
-    """GDCM writes its warnings, with values of the file, straight to the standard streams."""
-    import gdcm
-
-    gdcm.Trace.DebugOff()
-    gdcm.Trace.WarningOff()
-    gdcm.Trace.ErrorOff()

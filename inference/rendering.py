@@ -62,9 +62,9 @@ def display_values(image: Image, longest_side: int = 1024) -> Values:
 def heat_map_png(prediction: Prediction, shape: tuple[int, int]) -> bytes:
     """Draw the heat map as an RGBA picture of the whole image.
 
-    Each cell of the map is one flat rectangle: the network saw nothing finer, and a smooth blob would
-    pretend that it did. Opacity is the activation on the model's absolute scale, so a weak map stays
-    faint. Outside the model's box all is transparent.
+    Each cell of the map is one flat rectangle: the network saw nothing finer, and a smooth blob
+    would pretend that it did. Opacity is the activation on the model's absolute scale, so a weak
+    map stays faint. Outside the model's box all is transparent.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def heat_map_png(prediction: Prediction, shape: tuple[int, int]) -> bytes:
 
 
 def _cell_of(length: int, box: Box, cells: int, *, axis: int) -> NDArray[np.int64]:
-    """Return for each pixel along one axis the cell that covers its middle, or -1 outside the box."""
+    """Return for each pixel along one axis the cell over its middle, or -1 outside the box."""
     first, last = box[axis], box[axis + 2]
     middle = (np.arange(length) + 0.5) / length
     cell = np.floor((middle - first) / max(last - first, 1e-9) * cells).astype(np.int64)
@@ -98,10 +98,9 @@ def _cell_of(length: int, box: Box, cells: int, *, axis: int) -> NDArray[np.int6
 def _coloured(cells: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Yellow to red, in OpenCV's order (blue, green, red, alpha); 0 is transparent."""
     strength = cells.astype(np.float32)
-    blue = np.zeros_like(strength)
-    channels = (blue, 220 * (1 - strength), np.full_like(strength, 255), 255 * strength)
-    coloured = np.stack([*channels[:3], channels[3] * _MOST_OPAQUE], axis=-1)
-    return np.round(coloured).astype(np.uint8)
+    none, full = np.zeros_like(strength), np.full_like(strength, 255)
+    channels = (none, 220 * (1 - strength), full, full * strength * _MOST_OPAQUE)
+    return np.round(np.stack(channels, axis=-1)).astype(np.uint8)
 
 
 def _shrunk(values: NDArray[Any], longest_side: int) -> NDArray[Any]:
