@@ -56,7 +56,8 @@ def answer(problem: Problem, status: int) -> Response:
     """Give the problem as JSON to scripts and as a page to people."""
     # Only navigations get pages; everything else is the reading page's fetch.
     navigates = request.method == "GET" and not request.path.startswith(("/api/", "/static/"))
-    if navigates and request.accept_mimetypes.accept_html:
+    kinds = ("text/html", "application/json")
+    if navigates and request.accept_mimetypes.best_match(kinds, kinds[0]) == kinds[0]:
         response = make_response(render_template("problem.html", problem=problem))
     else:
         response = jsonify(problem.as_json())

@@ -98,6 +98,7 @@ def upgrade() -> None:
         "readings",
         sa.Column("user_key", sa.String(length=128), nullable=True),
         sa.Column("study_uid", sa.String(length=64), nullable=True),
+        sa.Column("images_mark", sa.String(length=32), nullable=True),
         sa.Column("key", sa.String(length=64), nullable=True),
         sa.Column("result", sa.JSON(), nullable=True),
         sa.Column("report", sa.JSON(), nullable=True),
