@@ -1,9 +1,9 @@
 """Is this the right patient? The three-way comparison, before reading and again before writing.
 
 Compared are the launch's patient, the study's subject and what every single image says about its
-patient (PatientID with IssuerOfPatientID) and its study (StudyInstanceUID). Pure: values in, verdict
-out. Numbers are compared as (system, value) and never normalised beyond the padding that DICOM
-itself declares insignificant (PS3.5 6.2, LO): "007" and "7" are two patients.
+patient (PatientID with IssuerOfPatientID) and its study (StudyInstanceUID). Pure: values in,
+verdict out. Numbers are compared as (system, value) and never normalised beyond the padding that
+DICOM itself declares insignificant (PS3.5 6.2, LO): "007" and "7" are two patients.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ def build_observation(prediction: Prediction, context: ReportContext) -> dict[st
     Never an `interpretation`: a machine's "NEG" would be filtered on as if a clinician had said it.
     """
     facts = context.model
+    target = facts.class_named(facts.target).label
     observation: dict[str, Any] = {
         "resourceType": "Observation",
         "id": context.resource_id,
@@ -38,7 +39,7 @@ def build_observation(prediction: Prediction, context: ReportContext) -> dict[st
         "category": [{"coding": [coding(OBSERVATION_CATEGORY, "imaging", "Imaging")]}],
         "code": {
             "coding": [own("class-probability")],
-            "text": f"Probability of {facts.class_named(facts.target).label} (unverified AI reading)",
+            "text": f"Probability of {target} (unverified AI reading)",
         },
         "subject": {"reference": f"Patient/{context.patient}"},
         "issued": context.issued.isoformat(timespec="milliseconds"),

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from plugin.errors import LaunchExpired, PluginError
 from plugin.multipart import MultipartError, content_type, split_parts
 from plugin.studies import Archive, Series
+from smart_launch.answer import Answer
 from smart_launch.errors import TransportError
-from smart_launch.http import Answer, Http
+from smart_launch.http import Http
 
 DICOM = "application/dicom"
 # transfer-syntax=*: an archive that cannot recompress still gives what it has (Orthanc, JPEG 2000).
@@ -37,7 +38,7 @@ class PacsError(PluginError):
     retryable = False
 
 
-class PacsUnavailable(PacsError):
+class PacsUnavailable(PacsError):  # noqa: N818 (a state that passes)
     """The archive is slow, busy or broken just now; the same request may work later."""
 
     code = "archive_unavailable"
@@ -45,7 +46,7 @@ class PacsUnavailable(PacsError):
     retryable = True
 
 
-class ImageMissing(PacsError):
+class ImageMissing(PacsError):  # noqa: N818 (named for what is wrong)
     """The record lists an image that the archive does not have."""
 
     code = "image_missing"

@@ -75,6 +75,7 @@ class Reading(Job, Base):
 
     user_key: Mapped[str | None] = mapped_column(String(128), index=True, default=None)
     study_uid: Mapped[str | None] = mapped_column(String(64), default=None)
+    images_mark: Mapped[str | None] = mapped_column(String(32), default=None)
     key: Mapped[str | None] = mapped_column(String(64), index=True, default=None)
     result: Mapped[Json | None] = mapped_column(JSON, default=None)
     report: Mapped[Json | None] = mapped_column(JSON, default=None)

@@ -278,7 +278,7 @@ def _build_provenance(
 
 
 def _user(fhir_user: str) -> dict[str, Any]:
-    """Refer to the user; one kept on another server by identifier, since servers refuse the rest."""
+    """Refer to the user; one kept elsewhere by identifier, since servers refuse foreign links."""
     if "://" in fhir_user:
         return {"identifier": {"system": "urn:ietf:rfc:3986", "value": fhir_user}}
     return {"reference": fhir_user}

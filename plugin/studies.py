@@ -6,6 +6,7 @@ Endpoints may be contained or separate, on the study or on a series.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from plugin.identity import local_id
 from smart_launch.errors import FhirForbidden, FhirNotFound
 
 if TYPE_CHECKING:
-    from smart_launch.fhir_client import FhirClient
+    from plugin.record import Record
 
 WADO_RS = "dicom-wado-rs"
 # Argonaut imaging: false means that the address itself is the secret, so no token goes there.
@@ -133,8 +134,8 @@ class ArchiveRules:
     def allows(self, address: str) -> bool:
         """Tell whether a token may go to this address: registered origin, https outside loopback.
 
-        Anything else found in a resource is refused; a request to it could reach into the hospital's
-        network on a stranger's behalf.
+        Anything else found in a resource is refused; a request to it could reach into the
+        hospital's network on a stranger's behalf.
         """
         try:
             parts = urlsplit(address)
@@ -149,7 +150,7 @@ class ArchiveRules:
 
 
 def list_studies(
-    client: FhirClient, patient: str, rules: ArchiveRules, modalities: Iterable[str]
+    record: Record, patient: str, rules: ArchiveRules, modalities: Iterable[str]
 ) -> list[Study]:
     """List the patient's studies, newest first.
 
@@ -159,14 +160,14 @@ def list_studies(
         What the installed models read; empty: no model is there.
     """
     params = {"patient": patient, "_include": "ImagingStudy:endpoint"}
-    studies, endpoints = _search(client, params)
+    studies, endpoints = _search(record, params)
     kinds = frozenset(modalities)
     found = [read_study_resource(s, endpoints, rules, kinds) for s in studies]
     return sorted(found, key=lambda study: study.started or "", reverse=True)
 
 
 def find_study(
-    client: FhirClient, patient: str, study_id: str, rules: ArchiveRules, modalities: Iterable[str]
+    record: Record, patient: str, study_id: str, rules: ArchiveRules, modalities: Iterable[str]
 ) -> Study:
     """Find one study of the patient that can be read.
 
@@ -176,11 +177,13 @@ def find_study(
         The patient has no such study, or it cannot be read; the code says why.
     """
     params = {"patient": patient, "_id": study_id, "_include": "ImagingStudy:endpoint"}
-    studies, endpoints = _search(client, params)
+    studies, endpoints = _search(record, params)
     match = [s for s in studies if s.get("id") == study_id]
     if not match:
-        raise StudyError("The study must be one of the open patient's; the chart has no such study.")
-    endpoints |= _missing_endpoints(client, match[0], endpoints)
+        raise StudyError(
+            "The study must be one of the open patient's; the chart has no such study."
+        )
+    endpoints |= _missing_endpoints(record, match[0], endpoints)
     study = read_study_resource(match[0], endpoints, rules, frozenset(modalities))
     if study.why_not is not None:
         raise StudyError(
@@ -208,7 +211,7 @@ def read_study_resource(
     series = tuple(_read_series(entry) for entry in resource.get("series", ()))
     study = Study(
         id=str(resource.get("id", "")),
-        uid=_study_uid(resource),
+        uid=study_uid(resource),
         subject=resource.get("subject") or {},
         title=_title(resource),
         started=resource.get("started"),
@@ -231,26 +234,36 @@ def readable_series(study: Study, modalities: Iterable[str]) -> tuple[Series, ..
     return tuple(s for s in study.series if s.modality in kinds and s.uid)
 
 
+def images_mark(study: Study) -> str:
+    """Give what changes when the study gets other images: a reading belongs to one such state."""
+    listed = sorted(uid for series in study.series for uid in series.instances)
+    return hashlib.sha256(repr((study.uid, study.images, listed)).encode()).hexdigest()[:32]
+
+
 def _search(
-    client: FhirClient, params: Mapping[str, str]
-) -> tuple[list[dict[str, Any]], dict[str, Mapping[str, Any]]]:
-    resources = client.search_with_includes("ImagingStudy", params)
-    studies = [r for r in resources if r.get("resourceType") == "ImagingStudy"]
-    endpoints = {r["id"]: r for r in resources if r.get("resourceType") == "Endpoint"}
+    record: Record, params: Mapping[str, str]
+) -> tuple[list[Mapping[str, Any]], dict[str, Mapping[str, Any]]]:
+    found = record.search_bundle("ImagingStudy", params)
+    studies: list[Mapping[str, Any]] = [
+        r for r in found.matches if r.get("resourceType") == "ImagingStudy"
+    ]
+    endpoints: dict[str, Mapping[str, Any]] = {
+        str(r.get("id")): r for r in found.included if r.get("resourceType") == "Endpoint"
+    }
     return studies, endpoints
 
 
 def _missing_endpoints(
-    client: FhirClient, resource: Mapping[str, Any], known: Mapping[str, Any]
+    record: Record, resource: Mapping[str, Any], known: Mapping[str, Any]
 ) -> dict[str, Mapping[str, Any]]:
     """Read the Endpoints that a server without `_include` did not send along."""
     found: dict[str, Mapping[str, Any]] = {}
     for reference in _endpoint_references(resource):
-        identity = local_id(reference, "Endpoint", client.base_url)
+        identity = local_id(reference, "Endpoint", record.base_url)
         if identity is None or identity in known:
             continue
         try:
-            found[identity] = client.read("Endpoint", identity)
+            found[identity] = record.read("Endpoint", identity)
         except (FhirForbidden, FhirNotFound):
             continue
     return found
@@ -318,7 +331,8 @@ def _oid(value: str) -> str:
     return value.removeprefix("urn:oid:")
 
 
-def _study_uid(resource: Mapping[str, Any]) -> str | None:
+def study_uid(resource: Mapping[str, Any]) -> str | None:
+    """Give the Study Instance UID of an ImagingStudy, without `urn:oid:`."""
     for entry in resource.get("identifier", ()):
         value = str(entry.get("value") or "")
         if entry.get("system") == "urn:dicom:uid" or value.startswith("urn:oid:"):
@@ -354,5 +368,3 @@ def _title(resource: Mapping[str, Any]) -> str:
 
 def _display(concept: Mapping[str, Any]) -> str | None:
     return next((c["display"] for c in concept.get("coding", ()) if c.get("display")), None)
-
-

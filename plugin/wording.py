@@ -55,7 +55,10 @@ def put_into_words(prediction: Prediction, facts: ModelFacts, *, unverifiable: b
         The images' patient number could not be compared; only birth date and sex agree.
     """
     target = facts.class_named(facts.target).label
-    body = _read(prediction, target) if prediction.probability is not None else _unread(prediction)
+    if prediction.probability is None:
+        body = _unread(prediction)
+    else:
+        body = _read(prediction, prediction.probability, target)
     notes = [caution.sentence for caution in prediction.cautions]
     if unverifiable:
         notes.append(
@@ -65,9 +68,8 @@ def put_into_words(prediction: Prediction, facts: ModelFacts, *, unverifiable: b
     return Words(body.headline, (*body.sentences, *notes, NOT_A_DIAGNOSIS))
 
 
-def _read(prediction: Prediction, target: str) -> Words:
-    assert prediction.probability is not None
-    number = percent(prediction.probability)
+def _read(prediction: Prediction, probability: float, target: str) -> Words:
+    number = percent(probability)
     if prediction.positive:
         headline = f"Signs that fit {target}: probability {number}."
     else:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from inference.model_facts import Coding, Measured, ModelClass, ModelFacts, NetworkFile, OperatingPoint
+from inference.model_facts import (
+    Coding,
+    Measured,
+    ModelClass,
+    ModelFacts,
+    NetworkFile,
+    OperatingPoint,
+)
 from inference.prediction import ModelIdentity, Prediction, Reason
 from plugin.report import ReportContext, reading_key
 from plugin.studies import ArchiveRules, Study, read_study_resource
@@ -25,9 +32,7 @@ FACTS = ModelFacts(
     views=("PA", "AP"),
     input_shape=(8, 8, 1),
     classes=(
-        ModelClass(
-            "covid", "Covid-19", Coding("http://snomed.info/sct", "840539006", "Covid-19")
-        ),
+        ModelClass("covid", "Covid-19", Coding("http://snomed.info/sct", "840539006", "Covid-19")),
         ModelClass("normal", "No finding", Coding("https://wetread.example/x", "normal", "Normal")),
     ),
     target="covid",
@@ -66,7 +71,11 @@ def imaging_study(**changes: Any) -> dict[str, Any]:
         "contained": [endpoint("pacs", "https://pacs.example/dicomweb")],
         "identifier": [
             {"system": "urn:dicom:uid", "value": f"urn:oid:{STUDY_UID}"},
-            {"type": {"coding": [{"code": "ACSN"}]}, "system": "https://h.example/a", "value": "A1"},
+            {
+                "type": {"coding": [{"code": "ACSN"}]},
+                "system": "https://h.example/a",
+                "value": "A1",
+            },
         ],
         "status": "available",
         "subject": {"reference": "Patient/clark-dan"},

@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from inference.prediction import Prediction, Reason
 from plugin.fhir_codes import DATA_ABSENT, LOINC, READING_KEY, own_code_system
 from plugin.report import ReportResources, build_report, reading_key
-from tests.plugin.reading.samples import FACTS, IDENTITY, READ, UNREAD, context, imaging_study, study
+from tests.plugin.reading.samples import (
+    FACTS,
+    IDENTITY,
+    READ,
+    UNREAD,
+    context,
+    imaging_study,
+    study,
+)
 
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=40).filter(
     lambda text: text.strip() == text and text != ""

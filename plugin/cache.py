@@ -1,0 +1,90 @@
+"""Images and pictures on disk, private to the launch that fetched them, for a limited time.
+
+The folder's name follows from launch and study, so that the reading finds what the opening fetched
+and no other launch ever does: its user's own token has not fetched them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+PRIVATE_FOLDER = 0o700
+PRIVATE_FILE = 0o600
+
+
+class ImageCache:
+    """The cache below `data_dir`.
+
+    Parameters
+    ----------
+    data_dir : Path
+        Wetread's private folder.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self.root = data_dir / "cache"
+
+    def folder(self, launch_id: str, study_id: str) -> Path:
+        """Give the folder of one study as one launch sees it."""
+        name = hashlib.sha256(f"{launch_id}\n{study_id}".encode()).hexdigest()[:40]
+        return self.root / "studies" / name
+
+    def results(self, reading_id: str) -> Path:
+        """Give the folder of what came out of one reading."""
+        name = hashlib.sha256(reading_id.encode()).hexdigest()[:40]
+        return self.root / "readings" / name
+
+    def images(self, folder: Path, fingerprint: str) -> list[Path]:
+        """List the images fetched for this state of the study; empty if they must be fetched."""
+        return sorted((folder / _images(fingerprint)).glob("*.dcm"))
+
+    def store_images(self, folder: Path, fingerprint: str, files: Iterable[bytes]) -> list[Path]:
+        """Keep fetched images: all of them or, if fetching breaks off, none."""
+        make_private(folder)
+        waiting = Path(tempfile.mkdtemp(prefix="fetching-", dir=folder))
+        try:
+            for number, content in enumerate(files, 1):
+                write_private(waiting / f"{number:05}.dcm", content)
+            target = folder / _images(fingerprint)
+            if target.is_dir():
+                shutil.rmtree(waiting)
+            else:
+                waiting.rename(target)
+        except BaseException:
+            shutil.rmtree(waiting, ignore_errors=True)
+            raise
+        return self.images(folder, fingerprint)
+
+    def purge(self, older_than_s: float) -> int:
+        """Delete folders that nobody has written to for so long; gives their number."""
+        limit = time.time() - older_than_s
+        old = [f for f in self.root.glob("*/*") if f.is_dir() and f.stat().st_mtime < limit]
+        for folder in old:
+            shutil.rmtree(folder, ignore_errors=True)
+        return len(old)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it, that only this user can enter."""
+    missing = [folder, *folder.parents]
+    for place in reversed([p for p in missing if not p.exists()]):
+        place.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, readable by this user only."""
+    handle, name = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    Path(name).chmod(PRIVATE_FILE)
+    Path(name).replace(path)
+
+
+def _images(fingerprint: str) -> str:
+    return f"images-{fingerprint}"

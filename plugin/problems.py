@@ -1,0 +1,95 @@
+"""What went wrong in a job, in words for the clinician, and whether trying again may help."""
+
+from __future__ import annotations
+
+from inference.errors import InferenceError
+from plugin.errors import LaunchExpired, PluginError, Problem
+from smart_launch.errors import (
+    FhirConflict,
+    FhirForbidden,
+    FhirNotFound,
+    FhirRejected,
+    FhirUnauthorized,
+    FhirUnavailable,
+    SmartError,
+    TransportError,
+)
+
+RETRY = "Try again in a minute; if it happens again, tell your Wetread administrator."
+# Class of the error -> code, title, next step; the first that fits. The text is the error's own.
+FHIR_WORDS: tuple[tuple[type[SmartError], str, str, str], ...] = (
+    (
+        FhirUnauthorized,
+        "launch_expired",
+        "Your sign-in for Wetread has run out",
+        "Open Wetread again from the patient's chart.",
+    ),
+    (
+        FhirForbidden,
+        "record_forbidden",
+        "The hospital's record refused",
+        "Open Wetread again and allow the access that it asks for, or ask your administrator.",
+    ),
+    (
+        FhirNotFound,
+        "record_not_found",
+        "The hospital's record does not have this",
+        "Open the chart again: the study may have been moved or removed.",
+    ),
+    (
+        FhirConflict,
+        "record_changed",
+        "Somebody else changed the record at the same moment",
+        "Look at the chart's reports, then try again.",
+    ),
+    (
+        FhirRejected,
+        "record_rejected",
+        "The hospital's record did not accept this",
+        "Tell your Wetread administrator; the log names the reason's code.",
+    ),
+    (FhirUnavailable, "record_unavailable", "The hospital's record does not answer", RETRY),
+    (TransportError, "record_unavailable", "The hospital's record does not answer", RETRY),
+)
+INTERNAL = Problem(
+    "internal",
+    "Wetread made a mistake",
+    "Something happened that Wetread was not made for. Nothing more was written.",
+    "Tell your Wetread administrator; the log has the place of the mistake.",
+)
+GAVE_UP = Problem(
+    "gave_up",
+    "This could not be finished",
+    "It was tried several times and broke off each time.",
+    "Tell your Wetread administrator before you try again.",
+)
+
+
+def problem_from(error: BaseException) -> Problem:
+    """Put an error of any family into words; what nobody expected says so without details."""
+    if isinstance(error, PluginError):
+        return error.problem()
+    if isinstance(error, InferenceError):
+        return Problem(
+            error.code,
+            "An image of this study cannot be read",
+            error.sentence,
+            "Look at the image in the imaging department's own viewer, or have it sent again.",
+        )
+    if isinstance(error, SmartError):
+        return _record_problem(error)
+    return INTERNAL
+
+
+def may_pass(error: BaseException) -> bool:
+    """Tell whether the same step may work later without anybody changing anything."""
+    if isinstance(error, LaunchExpired):
+        return False
+    return bool(getattr(error, "retryable", False))
+
+
+def _record_problem(error: SmartError) -> Problem:
+    for kind, code, title, step in FHIR_WORDS:
+        if isinstance(error, kind):
+            return Problem(code, title, error.sentence, step)
+    return Problem(error.code, "The hospital system did not answer", error.sentence, RETRY)

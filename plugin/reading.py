@@ -1,0 +1,208 @@
+"""The path of one reading, top to bottom: find study, fetch, check identity, read, report, write.
+
+This runs in the worker. Everything before `write_report` changes nothing anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from plugin.launches import OpenLaunch
+from plugin.patient_card import patient_line
+from plugin.patient_check import CheckedPatient, check_again, check_patient, identity_rules
+from plugin.report import ReportContext, build_report, reading_key
+from plugin.result import result_json
+from plugin.steps import Progress
+from plugin.studies import Study, find_study
+from plugin.wording import put_into_words
+from plugin.write_back import Written, find_earlier, not_written, write_back
+from plugin.write_modes import Journal, Target
+from plugin.writer_lock import only_writer
+from smart_launch.scopes import covers
+
+if TYPE_CHECKING:
+    from inference.images import DicomFacts
+    from inference.model import Model
+    from inference.prediction import Prediction
+    from plugin.workbench import Workbench
+
+X_RAY = ("CR", "DX")
+
+
+@dataclass(frozen=True)
+class ReadImages:
+    """The answer of the model, before anything is written.
+
+    Attributes
+    ----------
+    key : str
+        Key of this reading: the same images read by the same model have the same.
+    result : dict
+        For the page.
+    """
+
+    key: str
+    study: Study
+    facts: tuple[DicomFacts, ...]
+    model: Model
+    prediction: Prediction
+    checked: CheckedPatient
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FinishedReading:
+    """What came out of one reading.
+
+    Attributes
+    ----------
+    written : Written
+        What the record holds now.
+    pdf : bytes
+        The report's page.
+    """
+
+    read: ReadImages
+    written: Written
+    pdf: bytes
+
+
+def read_study(
+    launch: OpenLaunch,
+    study_id: str,
+    reading_id: str,
+    bench: Workbench,
+    progress: Progress,
+    journal: Journal,
+    keep: Callable[[ReadImages, bytes | None], None],
+) -> FinishedReading:
+    """Read one study of the launch's patient and write the report.
+
+    Parameters
+    ----------
+    bench : Workbench
+        Record, archive, images and models, for this launch.
+    progress : Progress
+        Told about every step.
+    journal : Journal
+        What an earlier attempt of this reading has written.
+    keep : callable
+        Gets the model's answer and the heat map (PNG) before anything is written, so that they
+        outlive a sign-in that runs out.
+
+    Raises
+    ------
+    PluginError, SmartError, InferenceError
+        Each with a code and a sentence for the user. Nothing was written, or a retry completes it.
+    """
+    patient, rules = launch.context.require_patient(), identity_rules(launch.ehr)
+
+    with progress.step("find_study"):
+        study = find_study(bench.record, patient, study_id, bench.archives, bench.modalities)
+
+    with progress.step("fetch_images"):
+        fetched = bench.fetch(study)
+
+    with progress.step("check_identity"):
+        checked = check_patient(bench.record, rules, patient, study, fetched.facts)
+
+    with progress.step("read_images"):
+        images = bench.decode(fetched)
+        model = bench.model_for(fetched.facts)
+        prediction = model.read(images)
+        read = describe(launch, study, fetched.facts, checked, model, prediction, bench)
+        keep(read, bench.draw_heat_map(prediction, images))
+
+    with progress.step("write_report"):
+        checked = check_again(bench.record, rules, patient, study, fetched.facts)
+        with only_writer(bench.database, read.key, reading_id):
+            return report_reading(launch, replace(read, checked=checked), bench, journal)
+
+
+def describe(
+    launch: OpenLaunch,
+    study: Study,
+    facts: tuple[DicomFacts, ...],
+    checked: CheckedPatient,
+    model: Model,
+    prediction: Prediction,
+    bench: Workbench,
+) -> ReadImages:
+    """Put the model's answer into words and give the reading its key."""
+    key = reading_key(
+        launch.ehr.issuer,
+        launch.context.require_patient(),
+        study.uid or "",
+        [one.sop_instance_uid or "" for one in facts],
+        prediction.model,
+    )
+    words = put_into_words(prediction, model.facts, unverifiable=_is_unverifiable(checked))
+    card = bench.card_address(model.facts.name)
+    return ReadImages(
+        key=key,
+        study=study,
+        facts=facts,
+        model=model,
+        prediction=prediction,
+        checked=checked,
+        result=result_json(prediction, model.facts, words, card=card),
+    )
+
+
+def report_reading(
+    launch: OpenLaunch, read: ReadImages, bench: Workbench, journal: Journal
+) -> FinishedReading:
+    """Build the report and write it, unless this EHR or this user's scopes do not allow it."""
+    patient = launch.context.require_patient()
+    refused = not_written(launch.ehr.write, launch.granted)
+    if refused is not None:
+        built = build_report(read.prediction, _context(launch, read, (), bench))
+        return FinishedReading(read, refused, built.pdf)
+    earlier = find_earlier(bench.record, patient, read.study.uid or "", read.key)
+    built = build_report(read.prediction, _context(launch, read, earlier.others, bench))
+    target = Target(
+        patient=patient,
+        key=read.key,
+        status=launch.ehr.report_status,
+        provenance=covers(launch.granted, "patient/Provenance.c"),
+    )
+    mode = launch.ehr.write
+    written = write_back(bench.record, mode, target, built, earlier.same, journal)
+    return FinishedReading(read, written, built.pdf)
+
+
+def _context(
+    launch: OpenLaunch, read: ReadImages, previous: Sequence[str], bench: Workbench
+) -> ReportContext:
+    user, patient = launch.user, read.checked.resource
+    return ReportContext(
+        key=read.key,
+        patient=launch.context.require_patient(),
+        patient_line=patient_line(patient),
+        birth_date=patient.get("birthDate"),
+        study=read.study,
+        views=_count_views(read.facts),
+        acquired=next((one.acquired for one in read.facts if one.acquired), None),
+        issued=datetime.now(UTC),
+        status=launch.ehr.report_status,
+        ai_security_label=launch.ehr.ai_security_label,
+        launched_by=user.removeprefix(launch.ehr.issuer.rstrip("/") + "/") if user else None,
+        launch_encounter=launch.context.encounter,
+        model=read.model.facts,
+        model_card=bench.card_address(read.model.facts.name),
+        unverifiable=_is_unverifiable(read.checked),
+        previous=tuple(previous),
+    )
+
+
+def _is_unverifiable(checked: CheckedPatient) -> bool:
+    return checked.check.outcome == "unverifiable"
+
+
+def _count_views(facts: Sequence[DicomFacts]) -> int:
+    """Count different views; an image that does not state its own counts as one more."""
+    images = [one for one in facts if one.modality in X_RAY]
+    return len({one.view_position or one.sop_instance_uid for one in images})

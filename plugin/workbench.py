@@ -1,0 +1,168 @@
+"""Everything that a job works with: what the worker process shares, and what one launch may use.
+
+Worker only: this module and those that it imports decode pixels and run models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inference import rendering
+from inference.registry import choose_model, load_model, model_names
+from plugin.cache import ImageCache
+from plugin.database import Database
+from plugin.errors import PluginError
+from plugin.launches import OpenLaunch
+from plugin.pacs import Pacs, PacsError
+from plugin.record import Record
+from plugin.services import Services
+from plugin.settings import Settings
+from plugin.studies import ArchiveRules, Study
+from plugin.study_images import FetchedStudy, WarmImages, fetch_study
+from smart_launch.http import Http, HttpLimits
+
+if TYPE_CHECKING:
+    from inference.images import DicomFacts, Image
+    from inference.model import Model
+    from inference.prediction import Prediction
+
+# Longest side of what the page shows; heat maps are drawn to the same size.
+SHOWN_PIXELS = 1024
+
+
+class NoModelFits(PluginError):  # noqa: N818 (the user reads it as an answer)
+    """No installed model is made for these images."""
+
+    code = "modality"
+    title = "No installed model reads these images"
+    next_step = "Choose another study."
+    status = 409
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What all jobs of a worker share; the models are loaded and warm.
+
+    Attributes
+    ----------
+    models : mapping
+        Name to opened model.
+    pacs_http : Http
+        With limits that fit images.
+    """
+
+    services: Services
+    models: Mapping[str, Model]
+    cache: ImageCache
+    warm: WarmImages
+    pacs_http: Http
+
+    @property
+    def modalities(self) -> frozenset[str]:
+        """DICOM modalities that some model reads."""
+        return frozenset(m for model in self.models.values() for m in model.facts.modalities)
+
+    def bench_for(self, launch: OpenLaunch, study_id: str) -> Workbench:
+        """Lay out what a job of this launch may use."""
+        services, ehr = self.services, launch.ehr
+        return Workbench(
+            shop=self,
+            record=Record(services.tokens, launch.id, ehr.issuer, services.http),
+            archives=ArchiveRules(ehr.issuer, ehr.pacs_origins),
+            folder=self.cache.folder(launch.id, study_id),
+        )
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What one job works with.
+
+    Attributes
+    ----------
+    record : Record
+        The patient's record with this user's rights.
+    folder : Path
+        Where this launch keeps what belongs to the study.
+    """
+
+    shop: Workshop
+    record: Record
+    archives: ArchiveRules
+    folder: Path
+
+    @property
+    def database(self) -> Database:
+        """The rows."""
+        return self.shop.services.database
+
+    @property
+    def modalities(self) -> frozenset[str]:
+        """DICOM modalities that some model reads."""
+        return self.shop.modalities
+
+    def fetch(self, study: Study) -> FetchedStudy:
+        """Get the study's files, from the cache or from its archive."""
+        if study.archive is None:
+            raise PacsError("A study must name its archive; this one names none.")
+        pacs = Pacs(self.shop.pacs_http, study.archive, self.record.token)
+        limit = self.shop.services.settings.study_images
+        return fetch_study(study, pacs, self.shop.cache, self.folder, self.modalities, limit=limit)
+
+    def decode(self, fetched: FetchedStudy) -> tuple[Image, ...]:
+        """Decode the files, or take them decoded from the last few studies."""
+        return self.shop.warm.decode(fetched)
+
+    def model_for(self, facts: Sequence[DicomFacts]) -> Model:
+        """Choose the model that is made for these images.
+
+        Raises
+        ------
+        NoModelFits
+        """
+        configured = self.shop.services.settings.model
+        name = configured or choose_model(facts)
+        if name is None or name not in self.shop.models:
+            raise NoModelFits("Images are read by a model that is made for them; none is.")
+        return self.shop.models[name]
+
+    def draw_heat_map(self, prediction: Prediction, images: Sequence[Image]) -> bytes | None:
+        """Draw the heat map over the image that was read; None without one."""
+        if prediction.heat_map is None:
+            return None
+        rows, columns = images[prediction.image_index].pixels.shape
+        scale = min(1.0, SHOWN_PIXELS / max(rows, columns))
+        shape = max(1, round(rows * scale)), max(1, round(columns * scale))
+        return rendering.heat_map_png(prediction, shape)
+
+    def card_address(self, model: str) -> str:
+        """Public address of a model's card."""
+        return f"{self.shop.services.settings.base_url}/models/{model}/card"
+
+
+def open_workshop(services: Services) -> Workshop:
+    """Load and check the models and lay out the rest; once, when a worker starts.
+
+    Raises
+    ------
+    InferenceError
+        A model folder breaks its contract: the worker must not start.
+    """
+    settings = services.settings
+    names = (settings.model,) if settings.model else model_names()
+    threads = settings.model_threads or None
+    models = {n: load_model(n, runtime=settings.model_runtime, threads=threads) for n in names}
+    return Workshop(
+        services=services,
+        models=models,
+        cache=ImageCache(settings.data_dir),
+        warm=WarmImages(),
+        pacs_http=_image_http(settings),
+    )
+
+
+def _image_http(settings: Settings) -> Http:
+    size = settings.image_megabytes * 1024 * 1024
+    return Http(HttpLimits(read_s=settings.http_timeout_s, response_bytes=size))
