@@ -74,6 +74,10 @@ class FhirBackend(Protocol):
         """All entries or none; answers a ``transaction-response`` Bundle."""
         ...
 
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
     def health(self) -> bool:
         """Whether the store answers."""
         ...

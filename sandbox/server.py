@@ -43,7 +43,11 @@ class RunningSandbox:
             request_handler=_QuietHandler,
         )
         self.settings = replace(settings, port=self._server.port)
-        self.app = create_app(self.settings)
+        try:
+            self.app = create_app(self.settings)
+        except BaseException:
+            self._server.server_close()
+            raise
         # The application must know its port, which is known only once the socket is bound.
         self._server.app = self.app
         self._thread = threading.Thread(
@@ -75,6 +79,7 @@ class RunningSandbox:
         self._server.shutdown()
         self._thread.join(timeout=5)
         self._server.server_close()
+        self.app.extensions["sandbox"].fhir.close()
 
     def __enter__(self) -> RunningSandbox:
         return self.start()
