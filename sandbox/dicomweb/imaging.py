@@ -52,6 +52,8 @@ class Imaging:
 
 def open_imaging(app: Flask) -> Imaging:
     """Open the archive that the settings name and hang it on the application."""
+    import pydicom.config
+
     from sandbox.dicomweb.folder_service import FolderService
     from sandbox.dicomweb.remote import RemoteService
     from sandbox.hospital import Hospital
@@ -59,6 +61,8 @@ def open_imaging(app: Flask) -> Imaging:
 
     house = cast("Hospital", app.extensions["sandbox"])
     settings: SandboxSettings = house.settings
+    # pydicom's warnings quote the values that they find odd, and those may be patient data.
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
     archive: Service
     if settings.dicomweb_url:
         archive = RemoteService(settings.dicomweb_url)

@@ -31,8 +31,6 @@ class DemoStudy:
         AccessionNumber.
     date, time, offset : str
         When it was taken, as DICOM writes it.
-    body_part : str
-        BodyPartExamined where the file says nothing, else empty.
     """
 
     resource_id: str
@@ -43,7 +41,6 @@ class DemoStudy:
     date: str
     time: str
     offset: str = "+0000"
-    body_part: str = ""
 
     @property
     def identity(self) -> StudyIdentity:
@@ -67,7 +64,5 @@ def demo_images(study: DemoStudy, patient: PatientIdentity) -> list[Dataset]:
 def _image(path: Path, study: DemoStudy, patient: PatientIdentity) -> Dataset:
     dataset = pydicom.dcmread(path)
     dataset.StudyDescription = study.description
-    if study.body_part and not dataset.get("BodyPartExamined"):
-        dataset.BodyPartExamined = study.body_part
     rewrite(dataset, patient, study.identity)
     return dataset

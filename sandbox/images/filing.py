@@ -67,5 +67,9 @@ def _known_study(imaging: Imaging, patient: str, study_uid: str) -> str | None:
 
 def _spool(dataset: Dataset, folder: Path, number: int) -> tuple[str, Path]:
     path = folder / f"{number}.dcm"
-    dataset.save_as(path, enforce_file_format=True)
+    try:
+        dataset.save_as(path, enforce_file_format=True)
+    except Exception as error:
+        # What pydicom could read but not write again: a private or broken element.
+        raise PictureRefused("The DICOM file is damaged") from error
     return "application/dicom", path

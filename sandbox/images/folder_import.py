@@ -6,6 +6,7 @@ picture is kept, who it is from is rewritten. Patients are numbered in the order
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -145,19 +146,28 @@ def _dataset(path: Path, patient: PatientIdentity, study: StudyIdentity) -> Data
     header = _header(path)
     if header is None:
         return wrap(path.read_bytes(), patient, study)
-    return filed_anew(pydicom.dcmread(path), patient, study)
+    return filed_anew(path.read_bytes(), patient, study)
 
 
-def filed_anew(dataset: Dataset, patient: PatientIdentity, study: StudyIdentity) -> Dataset:
-    """Rewrite a DICOM image for a patient of the hospital.
+def filed_anew(data: bytes, patient: PatientIdentity, study: StudyIdentity) -> Dataset:
+    """Rewrite a DICOM file for a patient of the hospital.
 
     Raises
     ------
     PictureRefused
-        If it holds no picture, or claims too large a one.
+        If it holds no picture, claims too large a one, or is damaged.
     """
+    dataset = _whole(data)
     if "PixelData" not in dataset:
         raise PictureRefused("A DICOM file must hold an image; this one holds none")
     check_claim(dataset)
-    rewrite(dataset, patient, study)
+    rewrite(dataset, patient, study, fingerprint(data))
     return dataset
+
+
+def _whole(data: bytes) -> Dataset:
+    try:
+        return pydicom.dcmread(io.BytesIO(data))
+    except Exception as error:
+        # pydicom raises whatever its parser trips over (struct.error, KeyError, EOFError, ...).
+        raise PictureRefused("The DICOM file is damaged") from error

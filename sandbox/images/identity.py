@@ -11,9 +11,22 @@ import uuid
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
+from pydicom.uid import (
+    UID,
+    ComputedRadiographyImageStorage,
+    CTImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    MRImageStorage,
+    SecondaryCaptureImageStorage,
+)
 
 _NAMESPACE = uuid.UUID("6f1d4f0e-8d5e-4a6f-9b0a-3f3f0b7f3c11")
+_CLASSES = {
+    "CR": ComputedRadiographyImageStorage,
+    "CT": CTImageStorage,
+    "DX": DigitalXRayImageStorageForPresentation,
+    "MR": MRImageStorage,
+}
 # Attributes that could name the person, the place or the people around the original picture
 # (a short form of PS3.15 annex E); the picture's own description is not among them.
 _NAMES_TAKEN_OUT = """
@@ -90,11 +103,14 @@ def fingerprint(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def rewrite(dataset: Dataset, patient: PatientIdentity, study: StudyIdentity) -> None:
+def rewrite(
+    dataset: Dataset, patient: PatientIdentity, study: StudyIdentity, digest: str = ""
+) -> None:
     """Give a data set the patient's and the study's identity, and UIDs of its own.
 
     Series and instance UIDs become new ones, made from the old ones: files of one series stay
-    together, and the same file again becomes the same instance.
+    together, and the same file again becomes the same instance. `digest` tells apart files that
+    carry the same instance UID (or none), as copies in several encodings do.
     """
     dataset.remove_private_tags()
     for keyword in _NAMES_TAKEN_OUT.split():
@@ -104,13 +120,22 @@ def rewrite(dataset: Dataset, patient: PatientIdentity, study: StudyIdentity) ->
     dataset.PatientName, dataset.PatientBirthDate = patient.name, patient.birth_date
     dataset.PatientSex = patient.sex
     _date(dataset, study)
+    if not dataset.get("SOPClassUID"):
+        dataset.SOPClassUID = _sop_class(dataset)
+        dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     series, instance = (str(dataset.get(k, "")) for k in ("SeriesInstanceUID", "SOPInstanceUID"))
     dataset.StudyInstanceUID = study.uid
     dataset.AccessionNumber, dataset.StudyID = study.accession, study.accession[:16]
     dataset.SeriesInstanceUID = new_uid(study.uid, "series", series)
-    dataset.SOPInstanceUID = new_uid(study.uid, "instance", instance)
+    dataset.SOPInstanceUID = new_uid(study.uid, "instance", instance, digest)
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     _drop_false_spacing(dataset)
+
+
+def _sop_class(dataset: Dataset) -> UID:
+    # Some tools that take names out of files take this out too.
+    said = dataset.file_meta.get("MediaStorageSOPClassUID")
+    return UID(said or _CLASSES.get(str(dataset.get("Modality")), SecondaryCaptureImageStorage))
 
 
 def _date(dataset: Dataset, study: StudyIdentity) -> None:

@@ -1,0 +1,100 @@
+"""The viewer's pages."""
+
+from __future__ import annotations
+
+from flask import render_template, request
+
+from sandbox import hospital
+from sandbox.clients import Client
+from sandbox.viewer.chart import (
+    list_patients,
+    list_reports,
+    list_studies,
+    read_patient,
+    read_study,
+)
+from sandbox.viewer.door import blueprint
+
+MOST_SIDE_BY_SIDE = 4
+
+
+def embedded_client() -> Client | None:
+    """The client that charts embed: the first that is registered."""
+    return next(iter(hospital.current().clients.values()), None)
+
+
+@blueprint.context_processor
+def _frame() -> dict[str, object]:
+    return {
+        "client": embedded_client(),
+        "refuse_frames": hospital.current().settings.refuse_frames,
+    }
+
+
+@blueprint.get("/")
+def patients() -> str:
+    """The patient list."""
+    words = request.args.get("q", "")[:200]
+    return render_template("viewer/patients.html", patients=list_patients(words), words=words)
+
+
+@blueprint.get("/patients/<patient>")
+def summary(patient: str) -> str:
+    """A chart, opened on its summary."""
+    return render_template(
+        "viewer/summary.html",
+        patient=read_patient(patient),
+        studies=list_studies(patient),
+        reports=list_reports(patient),
+        tab="summary",
+    )
+
+
+@blueprint.get("/patients/<patient>/imaging")
+def studies(patient: str) -> str:
+    """A chart's studies, and the place to add one."""
+    return render_template(
+        "viewer/imaging.html",
+        patient=read_patient(patient),
+        studies=list_studies(patient),
+        tab="imaging",
+    )
+
+
+@blueprint.get("/patients/<patient>/imaging/<study>")
+def study(patient: str, study: str) -> str:
+    """One study: its images, and the client's panel beside them."""
+    return render_template(
+        "viewer/study.html",
+        patient=read_patient(patient),
+        study=read_study(patient, study),
+        reports=list_reports(patient, study),
+        tab="imaging",
+    )
+
+
+@blueprint.get("/patients/<patient>/reports")
+def reports(patient: str) -> str:
+    """A chart's reports."""
+    return render_template(
+        "viewer/reports.html",
+        patient=read_patient(patient),
+        reports=list_reports(patient),
+        studies={one.id: one for one in list_studies(patient)},
+        tab="reports",
+    )
+
+
+@blueprint.get("/compare")
+def compare() -> str:
+    """Several charts side by side, each with a frame of its own."""
+    wanted = [name for name in request.args.get("patients", "").split(",") if name]
+    shown = [read_patient(name) for name in dict.fromkeys(wanted[:MOST_SIDE_BY_SIDE])]
+    charts = [(patient, next(iter(list_studies(patient.id)), None)) for patient in shown]
+    return render_template("viewer/compare.html", charts=charts, patients=list_patients())
+
+
+@blueprint.app_errorhandler(404)
+def not_found(_error: Exception) -> tuple[str, int]:
+    """Say that there is nothing under this address."""
+    return render_template("viewer/not_found.html"), 404

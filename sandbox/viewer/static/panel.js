@@ -1,0 +1,55 @@
+// Launches the SMART client in its frame, with a new launch code for every load.
+
+async function makeLaunch(frame) {
+  const { client, patient, study } = frame.dataset;
+  const answer = await fetch("/viewer/launches", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ client_id: client, patient, ...(study ? { study } : {}) }),
+  });
+  if (!answer.ok) throw new Error(`launch answered ${answer.status}`);
+  return answer.json();
+}
+
+// A client that takes the launch by POST gets a form instead of an address.
+function post(frame, made) {
+  const form = document.createElement("form");
+  form.method = "post";
+  form.action = made.url.split("?")[0];
+  form.target = frame.name;
+  for (const name of ["iss", "launch"]) {
+    const field = document.createElement("input");
+    field.type = "hidden";
+    field.name = name;
+    field.value = made[name];
+    form.append(field);
+  }
+  document.body.append(form);
+  form.submit();
+  form.remove();
+}
+
+async function load(panel) {
+  const frame = panel.querySelector("iframe");
+  const note = panel.querySelector(".panel-note");
+  note.textContent = "Starting …";
+  try {
+    const made = await makeLaunch(frame);
+    if (made.post) post(frame, made);
+    else frame.src = made.url;
+    note.textContent = "";
+  } catch {
+    note.textContent = "It could not be started. Use Reload panel, or reload this page.";
+  }
+}
+
+for (const panel of document.querySelectorAll(".panel")) {
+  if (!panel.querySelector("iframe")) continue;
+  panel.querySelector(".reload").addEventListener("click", () => load(panel));
+  load(panel);
+}
+
+// A page from the back-forward cache would show a frame whose launch is long used up.
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) window.location.reload();
+});

@@ -1,0 +1,3 @@
+// Sends the launch by POST as soon as the page is there.
+
+document.getElementById("post-launch").submit();
