@@ -93,8 +93,11 @@ export class Diagnosis {
   }
 
   #progress(steps, title) {
+    const state = JSON.stringify([title, steps]);
+    const shown = this.#body.querySelector(".progress");
+    if (shown?.dataset.state === state) return;
     this.#body.replaceChildren(element(
-      "div", { class: "card progress", "aria-busy": "true" },
+      "div", { class: "card progress", "aria-busy": "true", "data-state": state },
       element("h3", {}, title),
       steps.length ? stepList(steps) : element("span", { class: "spinner", "aria-hidden": "true" }),
     ));
@@ -112,7 +115,7 @@ export class Diagnosis {
     else this.#result(reading);
     const heading = this.#body.querySelector(".headline");
     announce(heading ? heading.textContent : "The reading did not finish");
-    if (hadFocus) heading?.focus({ preventScroll: true });
+    if (hadFocus) heading?.focus(); // brings the result into view in a narrow frame
     this.#onResult(reading, isNew);
   }
 

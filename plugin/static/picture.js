@@ -142,8 +142,11 @@ export class Picture {
   }
 
   #wait(text) {
+    const message = byId("viewport-message");
+    // The same words again would only make the spinner jump.
+    if (message.querySelector(".waiting .spinner") && message.textContent === text) return;
     const spinner = element("span", { class: "spinner", "aria-hidden": "true" });
-    byId("viewport-message").replaceChildren(element("p", { class: "waiting" }, spinner, text));
+    message.replaceChildren(element("p", { class: "waiting" }, spinner, text));
   }
 
   #fail(problem) {

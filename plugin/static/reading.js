@@ -1,7 +1,7 @@
 /** The page of one reading, from the end of the launch to the report. Start here. */
 
 import { Api, Problem, asProblem } from "./api.js";
-import { finishLaunch } from "./callback.js";
+import { finishLaunch, forgetLaunch } from "./callback.js";
 import { Diagnosis } from "./diagnosis.js";
 import { announce, byId, element, icon } from "./elements.js";
 import { showPatient, showWarnings } from "./patient.js";
@@ -100,8 +100,10 @@ class ReadingPage {
         return;
       }
     }
+    forgetLaunch();
+    history.replaceState(null, "");
     closed();
-    if (window.opener) window.close(); // a frame stays and shows the words
+    if (window.top === window) window.close(); // a window that a script opened; a frame stays and shows the words
   }
 }
 

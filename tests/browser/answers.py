@@ -110,7 +110,12 @@ def steps(running: int, ending: str = "running") -> list[Json]:
         return "done" if index < running else "waiting"
 
     return [
-        {"name": name, "label": label, "state": one(i), "ms": 84.0 * (i + 1) if i < running else None}
+        {
+            "name": name,
+            "label": label,
+            "state": one(i),
+            "ms": 84.0 * (i + 1) if i < running else None,
+        }
         for i, (name, label) in enumerate(STEPS)
     ]
 
@@ -123,7 +128,7 @@ def result(**changes: Any) -> Json:
             "Looked only for Covid-19; a low score does not exclude it.",
             "The probability may lie between 7 % and 21 %.",
             "The image does not state the patient's age.",
-            "Unverified reading by a machine, for research and demonstration: not a diagnosis. A clinician must look at the images.",
+            "Unverified reading by a machine, for research and demonstration: not a diagnosis.",
         ],
         "probability": 0.126,
         "percent": "13 %",
@@ -135,7 +140,9 @@ def result(**changes: Any) -> Json:
         ],
         "interval": [0.07, 0.21],
         "reasons": [],
-        "cautions": [{"code": "age_unknown", "sentence": "The image does not state the patient's age."}],
+        "cautions": [
+            {"code": "age_unknown", "sentence": "The image does not state the patient's age."}
+        ],
         "limits": [
             "Trained on public images; on a new hospital's images it is less accurate.",
             "Not made for children under 16, lateral views or photographs.",
@@ -161,7 +168,12 @@ def cannot_read() -> Json:
         positive=None,
         classes=[],
         interval=None,
-        reasons=[{"code": "lateral", "sentence": "It is a lateral view; the model reads frontal views only."}],
+        reasons=[
+            {
+                "code": "lateral",
+                "sentence": "A lateral view; the model reads frontal views.",
+            }
+        ],
         cautions=[],
         heat_map=None,
     )

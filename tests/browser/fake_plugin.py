@@ -1,4 +1,4 @@
-"""The plugin as the page sees it, without the plugin: the real template and scripts over scripted answers.
+"""The plugin as the page sees it: the real template and scripts over scripted answers.
 
 Each scenario is one launch; its name is the EHR in the address and the handle that comes back, so
 two frames with two scenarios are two launches.
@@ -6,6 +6,7 @@ two frames with two scenarios are two launches.
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 from collections import Counter
@@ -15,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from flask import Flask, Response, abort, jsonify, render_template, request
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 import plugin
 from tests.browser import answers, phantom
@@ -27,6 +28,7 @@ export async function finishLaunch() {{
   history.replaceState({{ wetread: "kept" }}, "", location.pathname);
   return {answer};
 }}
+export function forgetLaunch() {{}}
 """
 POLICY = (
     "default-src 'none'; base-uri 'none'; form-action 'self'; connect-src 'self'; "
@@ -34,6 +36,11 @@ POLICY = (
 )
 
 Json = dict[str, Any]
+
+
+class Quiet(WSGIRequestHandler):
+    def log_request(self, *_: Any) -> None:
+        """Thirty files a page: the log would bury what failed."""
 
 
 @dataclass
@@ -70,11 +77,14 @@ class FakePlugin:
     def __init__(self) -> None:
         self.scenarios: dict[str, Scenario] = {}
         self.app = Flask(
-            "plugin", static_folder=PLUGIN / "static", template_folder=PLUGIN / "templates", root_path=PLUGIN
+            "plugin",
+            static_folder=PLUGIN / "static",
+            template_folder=PLUGIN / "templates",
+            root_path=PLUGIN,
         )
         self._pages()
         self._api()
-        self._server = make_server("127.0.0.1", 0, self.app, threaded=True)
+        self._server = make_server("127.0.0.1", 0, self.app, threaded=True, request_handler=Quiet)
         self.base_url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -118,10 +128,8 @@ class FakePlugin:
 
         @self.app.get("/static/callback.js")
         def callback() -> Response:
-            name = (request.headers.get("Referer") or "").rsplit("/", 1)[-1]
-            del name
             refused = {n: s.refused for n, s in self.scenarios.items() if s.refused}
-            answer = f"({jsonify(refused).get_data(as_text=True).strip()})[name] ?? {{handle: name}}"
+            answer = f"({json.dumps(refused)})[name] ?? {{handle: name}}"
             return Response(CALLBACK.format(answer=answer), content_type="text/javascript")
 
     def _api(self) -> None:
@@ -165,7 +173,9 @@ class FakePlugin:
             scenario.asked[kind] += 1
             body = scenario.jpeg if kind == "jpg" else scenario.values
             types = {"jpg": "image/jpeg", "values": "application/octet-stream"}
-            return given(body) if isinstance(body, int) else Response(body, content_type=types[kind])
+            return (
+                given(body) if isinstance(body, int) else Response(body, content_type=types[kind])
+            )
 
         @app.post("/api/readings")
         def read() -> Any:

@@ -11,7 +11,9 @@ ROWS, COLUMNS = 512, 480
 CENTRE, WIDTH = 2048, 3000
 
 
-def _ellipse(centre: tuple[float, float], radii: tuple[float, float], softness: float) -> np.ndarray:
+def _ellipse(
+    centre: tuple[float, float], radii: tuple[float, float], softness: float
+) -> np.ndarray:
     y, x = np.mgrid[0:ROWS, 0:COLUMNS]
     y, x = y / ROWS, x / COLUMNS
     distance = np.hypot((x - centre[0]) / radii[0], (y - centre[1]) / radii[1])

@@ -1,0 +1,254 @@
+"""AI diagnosis: click, steps, result, heat map, report, and what may go wrong."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import answers
+from tests.browser.conftest import OpenPage
+from tests.browser.fake_plugin import FakePlugin, Scenario
+from tests.browser.page_probes import pixel, wait_for_image
+
+pytestmark = pytest.mark.browser
+
+PACS_SILENT = answers.problem(
+    "pacs_silent",
+    "The image archive did not answer",
+    "Two images of this study could not be fetched.",
+    "Try again in a minute.",
+)
+
+
+def diagnose(page: Page) -> Page:
+    page.get_by_role("button", name="AI diagnosis").click()
+    return page
+
+
+def read(open_page: OpenPage, scenario: Scenario | None = None, **options: object) -> Page:
+    page = diagnose(open_page(scenario, **options))
+    page.wait_for_selector(".headline")
+    return page
+
+
+def test_one_click_asks_once_and_follows_until_the_result(
+    open_page: OpenPage, fake: FakePlugin
+) -> None:
+    read(open_page)
+    scenario = fake.scenarios["sandbox"]
+    assert [body for name, body in scenario.posted if name == "reading"] == [{"study": "study-1"}]
+    assert scenario.asked["reading"] == 4
+
+
+def test_the_steps_show_how_far_it_is_and_are_told_to_screen_readers(open_page: OpenPage) -> None:
+    page = diagnose(open_page(Scenario(readings=[answers.reading("running")])))
+    running = page.locator(".steps [data-state=running]")
+    expect(running).to_contain_text("Checking whose images they are")
+    expect(page.locator(".steps [data-state=done]")).to_have_count(2)
+    expect(page.locator("#announcer")).to_have_text("Step 3 of 5: Checking whose images they are")
+    expect(page.locator("#announcer")).to_have_attribute("aria-live", "polite")
+
+
+def test_the_result_says_words_first_then_the_number_and_every_class(open_page: OpenPage) -> None:
+    page = read(open_page)
+    card = page.locator(".result")
+    parts = card.locator("> *").evaluate_all("nodes => nodes.map(node => node.className)")
+    assert parts[:4] == ["headline", "score", "classes", "caution"]
+    expect(card.locator(".score-number")).to_have_text("13 %")
+    expect(card.locator(".classes li")).to_have_text(
+        [
+            re.compile("Covid-19.*13 %"),
+            re.compile("Normal.*65 %"),
+            re.compile("Other pneumonia.*23 %"),
+        ]
+    )
+    widths = card.locator(".bar-fill").evaluate_all("bars => bars.map(bar => bar.style.width)")
+    assert widths == ["12.6%", "64.8%", "22.6%"]
+    expect(card.locator(".caution")).to_have_text(
+        "Looked only for Covid-19; a low score does not exclude it."
+    )
+    expect(card).to_contain_text("The image does not state the patient's age.")
+    expect(page.locator("#announcer")).to_have_text(answers.result()["headline"])
+
+
+def test_a_sentence_is_never_said_twice(open_page: OpenPage) -> None:
+    text = read(open_page).locator(".result").inner_text()
+    for sentence in answers.result()["sentences"]:
+        assert text.count(sentence) == 1, sentence
+
+
+@pytest.mark.parametrize(
+    ("probability", "words"), [(0.0004, "below 1 %"), (0.9996, "above 99 %"), (0.5, "50 %")]
+)
+def test_the_number_never_claims_certainty(
+    open_page: OpenPage, probability: float, words: str
+) -> None:
+    done = answers.reading(result=answers.result(probability=probability))
+    page = read(open_page, Scenario(readings=[done]))
+    expect(page.locator(".score-number")).to_have_text(words)
+
+
+def test_the_caution_stands_even_when_the_server_forgets_it(open_page: OpenPage) -> None:
+    done = answers.reading(result=answers.result(sentences=[]))
+    page = read(open_page, Scenario(readings=[done]))
+    expect(page.locator(".caution")).to_contain_text("a low score does not exclude it")
+
+
+def test_model_version_limits_and_card_are_named(open_page: OpenPage) -> None:
+    model = read(open_page).locator(".model")
+    expect(model).to_contain_text("Chest X-ray, Covid-19, version 0.1.0")
+    expect(model.locator(".limits li")).to_have_count(2)
+    expect(model.get_by_role("link", name="Model card")).to_have_attribute(
+        "href", "https://models.example/chest-xray"
+    )
+
+
+def test_a_model_card_with_a_script_address_is_no_link(open_page: OpenPage) -> None:
+    model = answers.result()["model"] | {"card": "javascript:alert(1)"}
+    done = answers.reading(result=answers.result(model=model))
+    page = read(open_page, Scenario(readings=[done]))
+    expect(page.locator(".model a")).to_have_count(0)
+
+
+def test_the_heat_map_is_off_until_asked_for_and_its_opacity_follows_the_slider(
+    open_page: OpenPage,
+) -> None:
+    page = open_page()
+    wait_for_image(page)
+    diagnose(page)
+    expect(page.locator("#heat-bar")).to_be_visible()
+    expect(page.get_by_role("switch", name="Heat map")).not_to_be_checked()
+    plain = pixel(page, 0.36, 0.62)
+    assert plain[0] == plain[1] == plain[2]
+    page.get_by_role("switch", name="Heat map").press("Space")
+    half = pixel(page, 0.36, 0.62)
+    assert half[0] > half[1] + 40
+    slider = page.get_by_role("slider", name="Opacity")
+    slider.press("End")
+    assert pixel(page, 0.36, 0.62) == (255, 0, 0)
+    expect(page.locator("#heat-value")).to_have_text("100 %")
+    slider.press("Home")
+    assert pixel(page, 0.36, 0.62) == plain
+    slider.press("End")
+    page.get_by_role("switch", name="Heat map").press("Space")
+    assert pixel(page, 0.36, 0.62) == plain
+    expect(slider).to_be_disabled()
+
+
+def test_the_heat_map_lies_only_on_the_image_that_the_model_read(open_page: OpenPage) -> None:
+    images = [answers.image(1), answers.image(2, view="AP", view_label="AP")]
+    done = answers.reading(result=answers.result(image=2))
+    page = open_page(Scenario(openings=[answers.opening(images=images)], readings=[done]))
+    wait_for_image(page)
+    diagnose(page)
+    expect(page.get_by_role("switch", name="Heat map")).to_be_disabled()
+    page.get_by_role("button", name="Show image 2").click()
+    expect(page.get_by_role("switch", name="Heat map")).to_be_enabled()
+
+
+def test_cannot_read_gives_reasons_and_no_number(open_page: OpenPage) -> None:
+    page = read(open_page, Scenario(readings=[answers.reading(result=answers.cannot_read())]))
+    card = page.locator(".result")
+    expect(card).to_have_attribute("data-status", "cannot_read")
+    expect(card.locator(".reasons")).to_contain_text("lateral view")
+    expect(card.locator(".score, .classes")).to_have_count(0)
+    assert "%" not in card.inner_text()
+    expect(page.locator("#heat-bar")).to_be_hidden()
+
+
+def test_the_report_is_named_and_its_pdf_opens_from_memory(
+    open_page: OpenPage, fake: FakePlugin
+) -> None:
+    page = read(open_page)
+    report = page.locator(".report")
+    expect(report).to_contain_text("preliminary")
+    expect(report).to_contain_text("DiagnosticReport/w-7f31")
+    page.evaluate("() => { window.open = (url) => { window.opened = url; return window; }; }")
+    report.get_by_role("button", name="Open report (PDF)").click()
+    page.wait_for_function("() => window.opened")
+    assert page.evaluate("() => window.opened").startswith(f"blob:{fake.base_url}/")
+    assert fake.scenarios["sandbox"].asked["pdf"] == 1
+
+
+def test_the_pdf_is_saved_where_the_frame_may_open_no_window(open_page: OpenPage) -> None:
+    page = read(open_page)
+    page.evaluate("() => { window.open = () => null; }")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Open report (PDF)").click()
+    assert download.value.suggested_filename == "wetread-report.pdf"
+
+
+def test_a_result_that_is_not_saved_never_says_so(open_page: OpenPage) -> None:
+    unsaved = answers.report(
+        saved=False,
+        reference=None,
+        status=None,
+        sentence="This chart takes no reports from Wetread.",
+    )
+    page = read(open_page, Scenario(readings=[answers.reading(report=unsaved)]))
+    expect(page.locator(".report h3")).to_have_text("Not saved in the chart")
+    assert "Report in the chart" not in page.locator("body").inner_text()
+
+
+def test_waiting_for_a_new_launch_keeps_the_result_and_says_what_to_do(open_page: OpenPage) -> None:
+    waiting = answers.reading("awaiting_launch", result=answers.result(), report=None)
+    page = read(open_page, Scenario(readings=[waiting]))
+    expect(page.locator(".score-number")).to_have_text("13 %")
+    problem = page.locator(".panel .problem")
+    expect(problem).to_contain_text("The report is not in the chart yet")
+    expect(problem).to_contain_text("Open Wetread again from this patient's chart")
+    expect(problem.get_by_role("button")).to_have_count(0)
+
+
+def test_a_failed_reading_says_why_where_and_what_next_and_can_be_repeated(
+    open_page: OpenPage, fake: FakePlugin
+) -> None:
+    failed = answers.reading("failed", problem=PACS_SILENT["problem"])
+    page = diagnose(open_page(Scenario(readings=[failed, answers.reading()])))
+    problem = page.get_by_role("alert")
+    expect(problem).to_contain_text("The image archive did not answer")
+    expect(problem).to_contain_text("Try again in a minute.")
+    expect(page.locator(".steps [data-state=failed]")).to_contain_text("Fetching the images")
+    problem.get_by_role("button", name="Try again").click()
+    expect(page.locator(".headline")).to_be_visible()
+    assert [name for name, _ in fake.scenarios["sandbox"].posted].count("reading") == 2
+
+
+def test_a_refused_click_shows_the_problem(open_page: OpenPage) -> None:
+    page = diagnose(open_page(Scenario(start_reading=(403, PACS_SILENT))))
+    expect(page.get_by_role("alert")).to_contain_text("The image archive did not answer")
+
+
+def test_a_short_outage_while_polling_is_bridged(open_page: OpenPage) -> None:
+    page = read(
+        open_page, Scenario(readings=[answers.reading("running"), 502, 502, answers.reading()])
+    )
+    expect(page.locator(".score-number")).to_have_text("13 %")
+
+
+def test_html_from_a_proxy_in_between_is_never_shown(open_page: OpenPage) -> None:
+    page = diagnose(open_page(Scenario(readings=[404])))
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("Wetread gave an unreadable answer")
+    assert "Bad gateway" not in page.locator("body").inner_text()
+
+
+def test_a_reading_of_before_is_shown_again_without_a_new_one(
+    open_page: OpenPage, fake: FakePlugin
+) -> None:
+    study = answers.study(reading={"id": "g1", "state": "done"})
+    page = open_page(Scenario(studies=[study], readings=[answers.reading()]))
+    expect(page.locator(".score-number")).to_have_text("13 %")
+    expect(page.locator("#heat-bar")).to_be_visible()
+    assert [name for name, _ in fake.scenarios["sandbox"].posted] == ["opening"]
+
+
+def test_the_new_report_appears_in_the_study_list(open_page: OpenPage, fake: FakePlugin) -> None:
+    page = open_page()
+    wait_for_image(page)
+    written = answers.report_of_study(status="preliminary", ours=True, conclusion="AI reading")
+    fake.scenarios["sandbox"].studies = [answers.study(reports=[written])]
+    diagnose(page)
+    expect(page.locator(".reports")).to_contain_text("preliminary · Wetread")
