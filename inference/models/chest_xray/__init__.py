@@ -1,0 +1,1 @@
+"""Covid-19 on frontal chest radiographs of adults; research and demonstration only."""

@@ -1,0 +1,101 @@
+"""The facts of the chest X-ray model.
+
+What training measured (checksums, threshold, sensitivity, specificity) is read from
+``trained.json``, which ``training`` writes together with the weights: the two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from inference.model_facts import (
+    Coding,
+    Measured,
+    ModelClass,
+    ModelFacts,
+    NetworkFile,
+    OperatingPoint,
+)
+
+_FOLDER = Path(__file__).parent
+_TRAINED: dict[str, Any] = json.loads((_FOLDER / "trained.json").read_text("utf-8"))
+_SNOMED = "http://snomed.info/sct"
+
+
+def _measured(figure: dict[str, float]) -> Measured:
+    return Measured(figure["value"], figure["low"], figure["high"])
+
+
+def _in_hundred(share: float) -> str:
+    return f"{100 * share:.0f} in 100"
+
+
+def _limits() -> tuple[str, ...]:
+    """What a clinician must know before reading the number; figures come from the last run."""
+    missed = 1 - _TRAINED["sensitivity"]["value"]
+    return (
+        "Looked only for Covid-19; a low score does not exclude it, nor any other disease.",
+        "A chest X-ray cannot confirm Covid-19; a test can. Early and mild cases often look "
+        "normal.",
+        f"On images kept apart from training it missed {_in_hundred(missed)} Covid-19 images. "
+        "They came from the same collections as the training images; expect worse on yours.",
+        *(_unseen(name, found) for name, found in _TRAINED["unseen_sources"].items()),
+        "It does not tell Covid-19 reliably from other pneumonia.",
+        f"The probability assumes that {_in_hundred(_PREVALENCE)} patients have Covid-19; where "
+        "fewer have it, it is too high.",
+        "Trained on public images of 2020, for research and demonstration; not a medical device.",
+    )
+
+
+def _unseen(name: str, found: dict[str, dict[str, float]]) -> str:
+    """The nearest thing to another hospital: a run that never saw these collections."""
+    alarms = 1 - found["specificity"]["value"]
+    return (
+        f"Trained without the collection {name}, it raised false alarms on {_in_hundred(alarms)} "
+        "of its images without Covid-19."
+    )
+
+
+_POINT: dict[str, float] = _TRAINED["operating_point"]
+_PREVALENCE = _POINT["prevalence"]
+
+FACTS = ModelFacts(
+    name=_FOLDER.name,
+    title="Chest X-ray, Covid-19",
+    version="0.1.0",
+    modalities=("CR", "DX"),
+    body_parts=("CHEST", "THORAX", "LUNG"),
+    views=("PA", "AP"),
+    input_shape=(160, 160, 1),
+    classes=(
+        ModelClass(
+            "covid", "Covid-19", Coding(_SNOMED, "840539006", "Disease caused by SARS-CoV-2")
+        ),
+        ModelClass("normal", "No pneumonia", Coding(_SNOMED, "17621005", "Normal")),
+        ModelClass("pneumonia_other", "Other pneumonia", Coding(_SNOMED, "233604007", "Pneumonia")),
+    ),
+    target="covid",
+    operating_point=OperatingPoint(
+        "balanced",
+        _POINT["threshold"],
+        _measured(_TRAINED["sensitivity"]),
+        _measured(_TRAINED["specificity"]),
+    ),
+    networks={
+        role: NetworkFile(network["file"], network["sha256"])
+        for role, network in _TRAINED["networks"].items()
+    },
+    prepare_version="1",
+    # Log-odds of Covid-19 at one cell: even odds are drawn as nothing, 50 to 1 as full colour.
+    heat_map_range=(0.0, 4.0),
+    minimum_age_years=16,
+    minimum_side_pixels=200,
+    limits=_limits(),
+    licence="Apache-2.0",
+    weights_licence="Research use only; see WEIGHTS_LICENSE.md",
+    paper="No publication; see MODEL_CARD.md",
+    reference_prevalence=_PREVALENCE,
+    pictures="default",
+)

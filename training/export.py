@@ -1,0 +1,82 @@
+"""From Keras to ONNX, proven by equal outputs."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import ExportError
+
+OPSET = 17
+_LARGEST_DIFFERENCE = 1e-3
+Floats = NDArray[np.float32]
+
+
+def export_onnx(model: keras.Model, path: Path, probe: Floats) -> str:
+    """Write a Keras network as ONNX and compare both on a probe.
+
+    Parameters
+    ----------
+    model : keras.Model
+        One input; one output or several.
+    path : pathlib.Path
+        The ``.onnx`` file.
+    probe : numpy.ndarray
+        float32, a batch of inputs on which both must agree.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file, lower-case hexadecimal.
+
+    Raises
+    ------
+    ExportError
+        If an output differs by more than 0.001.
+    """
+    import tensorflow as tf
+    import tf2onnx
+
+    shape = (None, *model.input_shape[1:])
+    signature = (tf.TensorSpec(shape, tf.float32, name="image"),)
+    names = list(model.output_names)
+
+    def serve(image: Any) -> Any:
+        outputs = model(image, training=False)
+        return dict(zip(names, outputs if isinstance(outputs, list) else [outputs], strict=True))
+
+    function = tf.function(serve, input_signature=signature)
+    proto, _ = tf2onnx.convert.from_function(function, signature, opset=OPSET)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _in_order(proto, names)
+    path.write_bytes(proto.SerializeToString())
+    _compare(model, path, probe)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _in_order(proto: Any, names: list[str]) -> None:
+    """Dictionary outputs come sorted by name: put them back in the network's order."""
+    by_name = {output.name: output for output in proto.graph.output}
+    if set(by_name) != set(names):
+        raise ExportError(f"the outputs must be named {names}; got {sorted(by_name)}")
+    del proto.graph.output[:]
+    proto.graph.output.extend(by_name[name] for name in names)
+
+
+def _compare(model: keras.Model, path: Path, probe: Floats) -> None:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    ours = session.run(None, {session.get_inputs()[0].name: probe})
+    theirs = model.predict(probe, verbose=0)
+    for mine, other in zip(ours, theirs if isinstance(theirs, list) else [theirs], strict=True):
+        difference = float(np.abs(mine - other).max())
+        if not difference <= _LARGEST_DIFFERENCE:
+            raise ExportError(
+                f"ONNX must give Keras' outputs within {_LARGEST_DIFFERENCE}; got {difference:.4g}"
+            )

@@ -1,0 +1,100 @@
+"""The training of the chest X-ray model, top to bottom."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from training.classifier import predicted
+from training.evaluation import Evaluator, Figures, Predictions, predictions
+from training.imagenet import State, read_imagenet
+from training.left_out import SOURCES_LEFT_OUT, evaluate_left_out
+from training.networks import Fitted, fit_networks
+from training.operating_point import OperatingPoint, choose_operating_point
+from training.probe import probe
+from training.publish import Run, publish
+from training.record import commit, run_key
+from training.settings import Settings, load_settings
+from training.splits import Split, split_by_group
+from training.table import checksum, load_table
+
+log = logging.getLogger(__name__)
+
+
+def run(folder: Path, data: Path, work: Path, *, pretrained: bool = True) -> Figures:
+    """Train, judge and publish a model.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The model folder: holds ``training.toml`` and ``facts.py``, receives the results.
+    data : pathlib.Path
+        The data folder: ``cxr.csv``, ``article.csv`` and the files that they name.
+    work : pathlib.Path
+        Checkpoints and lung boxes, outside the repository. An interrupted run goes on from here.
+    pretrained : bool
+        Whether the classifier starts from ImageNet weights.
+
+    Returns
+    -------
+    dict
+        All figures, as in ``figures.json``.
+    """
+    settings = load_settings(folder / "training.toml")
+    rows, article = load_table(data), load_table(data, "article.csv")
+    data_sha256 = checksum(data, rows)
+    work = work / run_key(settings, data_sha256)
+    imagenet = read_imagenet() if pretrained else None
+
+    split = split_by_group(rows, article, settings)
+    fitted = fit_networks(split, data, settings, imagenet, work)
+    choices = fitted.crops.of(split.choices)
+    point = choose_operating_point(
+        predicted(fitted.classifier, choices.composed()), choices.rows, settings
+    )
+    parts = _judge(split, fitted, point)
+    figures = _figures(split, fitted, point, parts, settings, imagenet, work)
+    source = Path(__file__).parent.parent
+    publish(folder, fitted, point, figures, parts, Run(settings, data_sha256, commit(source)))
+    return figures
+
+
+def _judge(split: Split, fitted: Fitted, point: OperatingPoint) -> dict[str, Predictions]:
+    """Predictions on everything that did not train; the held-out fold is opened here."""
+    parts = {"choices": split.choices, "held_out": split.held_out, "article": split.article}
+    found = {}
+    for name, rows in parts.items():
+        crops = fitted.crops.of(rows)
+        logits = predicted(fitted.classifier, crops.composed())
+        found[name] = predictions(logits, crops.rows, point)
+    return found
+
+
+def _figures(
+    split: Split,
+    fitted: Fitted,
+    point: OperatingPoint,
+    parts: dict[str, Predictions],
+    settings: Settings,
+    imagenet: State | None,
+    work: Path,
+) -> Figures:
+    judge = Evaluator(settings, point.threshold)
+    test = parts["article"].of(lambda row: "/test/" in row.path)
+    log.info("sources left out")
+    left_out = [
+        evaluate_left_out(sources, split, fitted.crops, settings, imagenet, work)
+        for sources in SOURCES_LEFT_OUT
+    ]
+    log.info("probe")
+    return {
+        "choices": judge.summary(parts["choices"]),
+        "held_out": judge.summary(parts["held_out"]),
+        "article_test": judge.article(test),
+        "article_all": judge.article(parts["article"]),
+        "left_out": left_out,
+        "probe": probe(split, fitted.crops, fitted.classifier, point, settings, imagenet),
+        "lung_finder_dice": fitted.dice,
+        "refused_without_lungs": [row.path for row in fitted.crops.refused],
+        "images": {name: len(getattr(split, name)) for name in ("training", *parts)},
+    }

@@ -1,0 +1,118 @@
+"""``training.toml`` of a model folder as frozen dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Which folds are kept from training: one for the report, one for choices."""
+
+    held_out: int
+    choices: int
+
+
+@dataclass(frozen=True)
+class LungFinderSettings:
+    """Training of the lung finder; ``negatives`` is the share of pictures without lungs."""
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    negatives: float
+
+
+@dataclass(frozen=True)
+class ClassifierSettings:
+    """Fine-tuning of the classifier."""
+
+    epochs: int
+    batch: int
+    steps_per_epoch: int
+    learning_rate: float
+    warm_up_steps: int
+    weight_decay: float
+    dropout: float
+    label_smoothing: float
+    frozen_stages: int
+
+
+@dataclass(frozen=True)
+class Shorter:
+    """Runs that only measure (a source left out, lungs blanked) have fewer epochs."""
+
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """``bootstrap``: resamples of whole groups behind every interval."""
+
+    bootstrap: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a training run depends on besides data and code."""
+
+    seed: int
+    classes: tuple[str, ...]
+    target: str
+    threads: int
+    folds: Folds
+    lung_finder: LungFinderSettings
+    classifier: ClassifierSettings
+    shorter: Shorter
+    draws: dict[str, float]
+    report: Report
+
+    @property
+    def target_index(self) -> int:
+        """Index of the class that the model looks for."""
+        return self.classes.index(self.target)
+
+
+_SECTIONS = {
+    "folds": Folds,
+    "lung_finder": LungFinderSettings,
+    "classifier": ClassifierSettings,
+    "shorter": Shorter,
+    "report": Report,
+}
+
+
+def load_settings(path: Path) -> Settings:
+    """Read the settings of a run.
+
+    Raises
+    ------
+    SettingsError
+        If a setting is missing, unknown or impossible; the message names it.
+    """
+    with path.open("rb") as file:
+        values: dict[str, Any] = tomllib.load(file)
+    for name, kind in _SECTIONS.items():
+        values[name] = _build(kind, values.get(name, {}), f"[{name}] ")
+    values["classes"] = tuple(values.get("classes", ()))
+    settings: Settings = _build(Settings, values, "")
+    if settings.target not in settings.classes:
+        raise SettingsError(f"target must be one of {settings.classes}; got {settings.target!r}")
+    if settings.folds.held_out == settings.folds.choices:
+        raise SettingsError("the held-out fold must differ from the fold for choices")
+    return settings
+
+
+def _build(kind: Any, values: dict[str, Any], where: str) -> Any:
+    expected = {field.name for field in dataclasses.fields(kind)}
+    if missing := sorted(expected - values.keys()):
+        raise SettingsError(f"training.toml must set {where}{', '.join(missing)}")
+    if unknown := sorted(values.keys() - expected):
+        raise SettingsError(f"training.toml must not set {where}{', '.join(unknown)}")
+    return kind(**values)
