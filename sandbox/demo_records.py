@@ -18,6 +18,7 @@ SCENARIOS = (
     "launch_with_one_chest_xray",
     "patient_with_several_studies",
     "study_without_images",
+    "child_with_chest_xray",
 )
 # The address that the examples are written for.
 EXAMPLE_BASE = "http://localhost:8080"
