@@ -18,7 +18,9 @@ from kombu.utils.json import dumps
 class Channel(filesystem.Channel):
     """Puts messages atomically."""
 
-    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:
+    def _put(  # type: ignore[override]  # kombu's two base classes disagree
+        self, queue: str, payload: Any, **kwargs: Any
+    ) -> None:
         del kwargs
         folder = Path(self.data_folder_out)
         # The name sorts by age and ends in `.<queue>.msg`: that is what kombu looks for.

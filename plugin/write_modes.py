@@ -84,15 +84,35 @@ class Outcome:
 class Writer:
     """What all modes share."""
 
+    own_ids = False
+
     def __init__(self, record: Record, journal: Journal) -> None:
         self.record, self.journal = record, journal
 
     def hidden_report(self, report_id: str) -> Mapping[str, Any] | None:
-        """Give what lies under our id without being found by search; None: nothing does.
+        """Give the report under our id: it may have lost the identifier that search goes by.
 
-        Nothing can where the server gives the ids.
+        None: there is none, or there can be none because the server gives the ids.
         """
-        del report_id
+        found = self.existing("DiagnosticReport", report_id) if self.own_ids else None
+        return found.resource if found else None
+
+    def existing(self, resource_type: str, resource_id: str) -> Stored | None:
+        """Read what lies under one of our ids.
+
+        Raises
+        ------
+        ForeignReport
+            Something that this user may not see, so that it is not ours to overwrite.
+        """
+        try:
+            return self.record.read_stored(resource_type, resource_id)
+        except FhirNotFound:
+            return None
+        except FhirForbidden as error:
+            raise ForeignReport(
+                "A report is written only where no other lies; one that you may not see lies there."
+            ) from error
 
     def write(self, resources: ReportResources, target: Target) -> Outcome:
         """Write Observation, DiagnosticReport and Provenance."""
@@ -139,10 +159,7 @@ class Writer:
 class PutWriter(Writer):
     """One PUT after the other under our own ids, for servers without transactions."""
 
-    def hidden_report(self, report_id: str) -> Mapping[str, Any] | None:
-        """Read our id: a report there may have lost the identifier that search goes by."""
-        found = self._existing("DiagnosticReport", report_id)
-        return found.resource if found else None
+    own_ids = True
 
     def write(self, resources: ReportResources, target: Target) -> Outcome:
         """PUT Observation and report, create the Provenance."""
@@ -159,22 +176,11 @@ class PutWriter(Writer):
 
     def observation_version(self, resources: ReportResources, target: Target) -> str | None:
         """Give the version of the Observation that a broken-off attempt left; None without one."""
-        found = self._existing("Observation", str(resources.observation["id"]))
+        found = self.existing("Observation", str(resources.observation["id"]))
         if found is None:
             return None
         self.require_ours(found.resource, target)
         return found.version
-
-    def _existing(self, resource_type: str, resource_id: str) -> Stored | None:
-        try:
-            return self.record.read_stored(resource_type, resource_id)
-        except FhirNotFound:
-            return None
-        except FhirForbidden as error:
-            # Not ours to see, so not ours to overwrite.
-            raise ForeignReport(
-                "A report is written only where no other lies; one that you may not see lies there."
-            ) from error
 
 
 class TransactionWriter(PutWriter):

@@ -1,0 +1,264 @@
+"""A hospital with one patient and one real DICOM study, and a worker's workshop that knows it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
+
+from inference.images import Image
+from inference.model_facts import ModelFacts
+from inference.prediction import ModelIdentity, Prediction
+from plugin.cache import ImageCache
+from plugin.ehrs import Ehr
+from plugin.job_runner import JobRunner
+from plugin.keys import SecretKeys
+from plugin.launches import OpenLaunch
+from plugin.leases import Leases
+from plugin.readings import Opening, Reading
+from plugin.scopes import DEFAULT_SCOPES
+from plugin.services import Services, build_services
+from plugin.settings import Settings
+from plugin.study_images import WarmImages
+from plugin.workbench import Workbench, Workshop
+from smart_launch.context import LaunchContext
+from smart_launch.http import Http, HttpLimits
+from smart_launch.launch import CompletedLaunch
+from smart_launch.token import TokenResponse
+from tests.plugin.reading.hospital import Hospital
+from tests.plugin.reading.samples import (
+    FACTS,
+    IDENTITY,
+    IMAGE_UID,
+    MRN,
+    SERIES_UID,
+    STUDY_UID,
+    endpoint,
+    imaging_study,
+)
+
+PATIENT = {
+    "resourceType": "Patient",
+    "id": "clark-dan",
+    "identifier": [{"system": MRN, "value": "H-1001", "type": {"text": "MRN"}}],
+    "name": [{"family": "Clark", "given": ["Dan"]}],
+    "gender": "male",
+    "birthDate": "1930-10-19",
+}
+
+
+@dataclass(frozen=True)
+class BrightnessModel:
+    """Stands in for a network: its probability is the mean brightness of the first image."""
+
+    facts: ModelFacts = replace(FACTS, name="chest_xray")
+    identity: ModelIdentity = IDENTITY
+
+    def read(self, images: Sequence[Image]) -> Prediction:
+        probability = float(images[0].pixels.mean())
+        return Prediction(
+            "ok",
+            self.identity,
+            probability=probability,
+            positive=probability >= 0.5,
+            classes={"covid": probability, "normal": 1 - probability},
+            heat_map=np.full((2, 2), 0.5, np.float32),
+        )
+
+
+def dicom_file(**changes: Any) -> bytes:
+    """A small chest radiograph of the sample patient."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = ComputedRadiographyImageStorage
+    meta.MediaStorageSOPInstanceUID = changes.get("SOPInstanceUID", IMAGE_UID)
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    values: dict[str, Any] = {
+        "SOPClassUID": ComputedRadiographyImageStorage,
+        "SOPInstanceUID": IMAGE_UID,
+        "StudyInstanceUID": STUDY_UID,
+        "SeriesInstanceUID": SERIES_UID,
+        "PatientID": "H-1001",
+        "IssuerOfPatientID": "HOSPITAL",
+        "PatientName": "CLARK^DAN",
+        "PatientBirthDate": "19301019",
+        "PatientSex": "M",
+        "PatientAge": "089Y",
+        "Modality": "CR",
+        "BodyPartExamined": "CHEST",
+        "ViewPosition": "PA",
+        "Rows": 240,
+        "Columns": 200,
+        "BitsAllocated": 16,
+        "BitsStored": 12,
+        "HighBit": 11,
+        "PixelRepresentation": 0,
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "PixelData": np.linspace(0, 4095, 48000).astype("<u2").tobytes(),
+    }
+    for name, value in (values | changes).items():
+        if value is not None:
+            setattr(dataset, name, value)
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def furnish(hospital: Hospital) -> None:
+    """Put the sample patient, study, archive and image into a hospital."""
+    hospital.add(PATIENT)
+    hospital.add(endpoint("pacs", f"{hospital.origin}/dicomweb"))
+    study = imaging_study(endpoint=[{"reference": "Endpoint/pacs"}])
+    hospital.add({k: v for k, v in study.items() if k != "contained"})
+    hospital.images[(STUDY_UID, SERIES_UID, IMAGE_UID)] = dicom_file()
+
+
+@pytest.fixture
+def hospital() -> Iterator[Hospital]:
+    with Hospital() as running:
+        furnish(running)
+        yield running
+
+
+def make_ehr(hospital: Hospital, **changes: Any) -> Ehr:
+    values: dict[str, Any] = {
+        "id": "north",
+        "name": "North Hospital",
+        "issuer": hospital.issuer,
+        "client_id": "wetread",
+        "patient_id_systems": {"HOSPITAL": MRN},
+        "write": "transaction-put",
+        "redirect_uri": "http://127.0.0.1:8081/callback/north",
+    }
+    return Ehr(**values | changes)
+
+
+@pytest.fixture
+def ehr_changes() -> dict[str, Any]:
+    """What a test wants different about the EHR; override with parametrize."""
+    return {}
+
+
+@pytest.fixture
+def settings(hospital: Hospital, tmp_path: Path, ehr_changes: dict[str, Any]) -> Settings:
+    return Settings(
+        base_url="http://127.0.0.1:8081",
+        data_dir=tmp_path / "wetread",
+        secret_keys=SecretKeys.generate().dump(),
+        ehrs=(make_ehr(hospital, **ehr_changes),),
+        http_timeout_s=1.0,
+    )
+
+
+@pytest.fixture
+def services(settings: Settings) -> Iterator[Services]:
+    built = build_services(settings)
+    limits = HttpLimits(connect_s=1, read_s=0.5, total_s=2, backoff_s=0.01, retry_after_s=0.1)
+    yield replace(built, http=Http(limits))
+    built.database.close()
+
+
+@pytest.fixture
+def shop(services: Services) -> Workshop:
+    limits = HttpLimits(connect_s=1, read_s=0.5, total_s=2, backoff_s=0.01, retry_after_s=0.1)
+    model: Any = BrightnessModel()
+    return Workshop(
+        services=services,
+        models={"chest_xray": model},
+        cache=ImageCache(services.settings.data_dir),
+        warm=WarmImages(),
+        pacs_http=Http(limits),
+    )
+
+
+def open_launch(services: Services, **changes: Any) -> tuple[str, str]:
+    """Open a launch as the callback does; gives its id and its handle."""
+    values: dict[str, Any] = {
+        "patient": "clark-dan",
+        "encounter": None,
+        "fhir_user": f"{services.settings.ehrs[0].issuer}/Practitioner/p1",
+    }
+    scopes = changes.pop("granted", DEFAULT_SCOPES)
+    token = changes.pop("token", "token-0")
+    refresh = changes.pop("refresh", None)
+    completed = CompletedLaunch(
+        tokens=TokenResponse(token, 300, " ".join(scopes), refresh_token=refresh),
+        context=LaunchContext(**(values | changes)),
+        identity=None,
+        granted=tuple(scopes),
+        missing=(),
+    )
+    return services.launches.open(services.settings.ehrs[0], completed)
+
+
+@pytest.fixture
+def launch(services: Services) -> OpenLaunch:
+    return services.launches.get(open_launch(services)[0])
+
+
+@pytest.fixture
+def bench(shop: Workshop, launch: OpenLaunch) -> Workbench:
+    return shop.bench_for(launch, "study-1")
+
+
+@dataclass
+class Jobs:
+    """Runs jobs as the worker does, without a queue between."""
+
+    runner: JobRunner
+    sent: list[tuple[str, float]]
+
+    def ask(self, launch: OpenLaunch, study: str = "study-1") -> str:
+        row = Reading(**_columns(launch, study), user_key=launch.user_key)
+        return self.runner.readings.add(row, nudge_s=30, limit=4)[0]
+
+    def ask_opening(self, launch: OpenLaunch, study: str = "study-1") -> str:
+        row = Opening(**_columns(launch, study))
+        return self.runner.openings.add(row, nudge_s=30, limit=4)[0]
+
+    def read(self, launch: OpenLaunch, study: str = "study-1") -> Reading:
+        """Ask for a reading and run it until it needs no more tries."""
+        row_id = self.ask(launch, study)
+        self.run(row_id)
+        return self.row(row_id)
+
+    def run(self, row_id: str) -> None:
+        self.sent.append((row_id, 0.0))
+        while self.sent:
+            self.runner.read(self.sent.pop(0)[0])
+
+    def row(self, row_id: str) -> Reading:
+        found = self.runner.readings.get(row_id)
+        assert found is not None
+        return found
+
+
+def _columns(launch: OpenLaunch, study: str) -> dict[str, Any]:
+    return {
+        "launch_id": launch.id,
+        "ehr_id": launch.ehr.id,
+        "issuer": launch.ehr.issuer,
+        "patient": launch.context.require_patient(),
+        "study_id": study,
+        "open_key": f"{launch.id}/{study}",
+        "steps": [],
+    }
+
+
+@pytest.fixture
+def jobs(shop: Workshop) -> Jobs:
+    sent: list[tuple[str, float]] = []
+
+    def resend(row_id: str, delay_s: float) -> None:
+        sent.append((row_id, delay_s))
+
+    return Jobs(JobRunner(shop, Leases(30.0), resend, resend), sent)

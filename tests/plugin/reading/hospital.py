@@ -1,0 +1,298 @@
+"""A small hospital on loopback: FHIR, DICOMweb and a token endpoint that misbehave on command."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+Resource = dict[str, Any]
+
+
+@dataclass
+class Request:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def form(self) -> dict[str, str]:
+        return dict(parse_qsl(self.body.decode()))
+
+
+@dataclass
+class Reply:
+    """One answer; `cut` sends so many bytes and closes, whatever the headers promised."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: int | None = None
+
+
+def fhir(status: int, resource: Resource, **headers: str) -> Reply:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    kind = {"Content-Type": "application/fhir+json"}
+    return Reply(status, json.dumps(resource).encode(), kind | named)
+
+
+def outcome(status: int, code: str = "processing") -> Reply:
+    issue = [{"severity": "error", "code": code, "diagnostics": "Patient CLARK must not leak"}]
+    return fhir(status, {"resourceType": "OperationOutcome", "issue": issue})
+
+
+Trick = Callable[[Request], Reply | None]
+
+
+class Hospital:
+    """The server; a context manager.
+
+    Attributes
+    ----------
+    resources : dict
+        "Type/id" to resource; every write counts its version up.
+    images : dict
+        (study, series, instance) to DICOM file.
+    tokens : set of str
+        Access tokens that are accepted.
+    tricks : list
+        (method, pattern of the path, function); the first function that gives a reply wins.
+    """
+
+    def __init__(self, *, own_ids: bool = True) -> None:
+        self.resources: dict[str, Resource] = {}
+        self.images: dict[tuple[str, str, str], bytes] = {}
+        self.tokens = {"token-0"}
+        self.refresh_tokens = {"refresh-0"}
+        self.tricks: list[tuple[str, re.Pattern[str], Trick]] = []
+        self.requests: list[Request] = []
+        self.own_ids = own_ids
+        self._counter = itertools.count(1)
+        self._lock = threading.RLock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    def __enter__(self) -> Hospital:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def issuer(self) -> str:
+        return f"{self.origin}/fhir"
+
+    def add(self, resource: Resource) -> str:
+        with self._lock:
+            place = f"{resource['resourceType']}/{resource['id']}"
+            version = int(self.resources.get(place, {}).get("meta", {}).get("versionId", "0")) + 1
+            meta = resource.get("meta", {}) | {"versionId": str(version)}
+            self.resources[place] = resource | {"meta": meta}
+            return place
+
+    def change(self, place: str, **values: Any) -> None:
+        self.add(self.resources[place] | values)
+
+    def of_type(self, kind: str) -> list[Resource]:
+        return [r for place, r in self.resources.items() if place.startswith(f"{kind}/")]
+
+    def trick(self, method: str, pattern: str, answer: Reply | Trick, *, times: int = 1000) -> None:
+        """Misbehave for the next requests that fit."""
+        left = itertools.count(1)
+
+        def played(request: Request) -> Reply | None:
+            if next(left) > times:
+                return None
+            return answer if isinstance(answer, Reply) else answer(request)
+
+        self.tricks.append((method, re.compile(pattern), played))
+
+    def asked(self, method: str, pattern: str) -> list[Request]:
+        fits = re.compile(pattern)
+        return [r for r in self.requests if r.method == method and fits.search(r.path)]
+
+    def answer(self, request: Request) -> Reply:
+        with self._lock:
+            self.requests.append(request)
+        for method, pattern, trick in self.tricks:
+            if method == request.method and pattern.search(request.path):
+                reply = trick(request)
+                if reply is not None:
+                    return reply
+        if request.path == "/fhir/.well-known/smart-configuration":
+            return self._configuration()
+        if request.path == "/token":
+            return self._refresh(request)
+        if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
+            return outcome(401, "login")
+        with self._lock:
+            if request.path.startswith("/dicomweb/"):
+                return self._image(request)
+            return self._fhir(request)
+
+    def _configuration(self) -> Reply:
+        body = {
+            "authorization_endpoint": f"{self.origin}/authorize",
+            "token_endpoint": f"{self.origin}/token",
+            "capabilities": ["launch-ehr", "permission-v2", "client-public"],
+            "code_challenge_methods_supported": ["S256"],
+            "grant_types_supported": ["authorization_code"],
+        }
+        return Reply(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
+
+    def _refresh(self, request: Request) -> Reply:
+        if request.form().get("refresh_token") not in self.refresh_tokens:
+            body = {"error": "invalid_grant"}
+            return Reply(400, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        token = f"token-{next(self._counter)}"
+        self.tokens.add(token)
+        body = {"access_token": token, "token_type": "Bearer", "expires_in": 300, "scope": "x"}
+        return Reply(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
+
+    def _image(self, request: Request) -> Reply:
+        uids = tuple(request.path.split("/")[3::2])
+        found = [data for key, data in sorted(self.images.items()) if key[: len(uids)] == uids]
+        if not found:
+            return Reply(404)
+        head = b"\r\n--BOUND\r\nContent-Type: application/dicom\r\n\r\n"
+        body = b"".join(head + data for data in found)[2:] + b"\r\n--BOUND--\r\n"
+        kind = 'multipart/related; type="application/dicom"; boundary=BOUND'
+        return Reply(200, body, {"Content-Type": kind})
+
+    def _fhir(self, request: Request) -> Reply:
+        parts = request.path.removeprefix("/fhir").strip("/").split("/")
+        if request.method == "POST" and parts == [""]:
+            return self._transaction(request.json())
+        if request.method == "POST":
+            return self._create(request.json(), request.headers.get("if-none-exist"))
+        if request.method == "PUT":
+            match = request.headers.get("if-match", "").strip('W/"') or None
+            return self._put(request.json(), match)
+        if len(parts) == 2:
+            found = self.resources.get("/".join(parts))
+            return outcome(404, "not-found") if found is None else self._shown(200, found)
+        return self._search(parts[0], request.query)
+
+    def _shown(self, status: int, resource: Resource) -> Reply:
+        place = f"{resource['resourceType']}/{resource['id']}"
+        version = resource["meta"]["versionId"]
+        return fhir(
+            status, resource, ETag=f'W/"{version}"', Location=f"{self.issuer}/{place}/_history/1"
+        )
+
+    def _search(self, kind: str, query: dict[str, str]) -> Reply:
+        found = [r for r in self.of_type(kind) if _fits(r, query)]
+        entries = [{"resource": r, "search": {"mode": "match"}} for r in found]
+        if query.get("_include") == "ImagingStudy:endpoint":
+            for reference in re.findall(r'"(Endpoint/[^"]+)"', json.dumps(found)):
+                if reference in self.resources:
+                    included = self.resources[reference]
+                    entries.append({"resource": included, "search": {"mode": "include"}})
+        bundle = {"resourceType": "Bundle", "type": "searchset", "entry": entries}
+        return fhir(200, bundle)
+
+    def _create(self, resource: Resource, if_none_exist: str | None) -> Reply:
+        if if_none_exist:
+            query = dict(pair.split("=", 1) for pair in if_none_exist.split("&"))
+            found = [r for r in self.of_type(resource["resourceType"]) if _fits(r, query)]
+            if len(found) > 1:
+                return outcome(412)
+            if found:
+                return self._shown(200, found[0])
+        place = self.add(resource | {"id": f"s{next(self._counter)}"})
+        return self._shown(201, self.resources[place])
+
+    def _put(self, resource: Resource, if_match: str | None) -> Reply:
+        place = f"{resource['resourceType']}/{resource['id']}"
+        existing = self.resources.get(place)
+        if existing is None and not self.own_ids:
+            return outcome(405)
+        if if_match and (existing is None or existing["meta"]["versionId"] != if_match):
+            return outcome(412, "conflict")
+        self.add(resource)
+        return self._shown(200 if existing else 201, self.resources[place])
+
+    def _transaction(self, bundle: Resource) -> Reply:
+        before = dict(self.resources)
+        answers = []
+        for entry in bundle["entry"]:
+            asked = entry["request"]
+            if asked["method"] == "PUT":
+                reply = self._put(entry["resource"], asked.get("ifMatch", "").strip('W/"') or None)
+            else:
+                reply = self._create(entry["resource"], asked.get("ifNoneExist"))
+            if reply.status >= 400:
+                self.resources = before
+                return reply
+            answers.append({"response": {"status": str(reply.status)}})
+        return fhir(
+            200, {"resourceType": "Bundle", "type": "transaction-response", "entry": answers}
+        )
+
+
+def _fits(resource: Resource, query: dict[str, str]) -> bool:
+    for name, value in query.items():
+        if name in ("patient", "subject"):
+            wanted = value if "/" in value else f"Patient/{value}"
+            if (resource.get("subject") or {}).get("reference") != wanted:
+                return False
+        elif name == "_id" and resource["id"] != value:
+            return False
+        elif name == "identifier":
+            system, _, number = value.partition("|")
+            pairs = [(i.get("system"), i.get("value")) for i in resource.get("identifier", ())]
+            if (system, number) not in pairs:
+                return False
+    return True
+
+
+def _handler(hospital: Hospital) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _do(self) -> None:
+            size = int(self.headers.get("Content-Length") or 0)
+            parts = urlsplit(self.path)
+            request = Request(
+                self.command,
+                parts.path,
+                dict(parse_qsl(parts.query)),
+                {name.lower(): value for name, value in self.headers.items()},
+                self.rfile.read(size),
+            )
+            reply = hospital.answer(request)
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            self.wfile.write(reply.body if reply.cut is None else reply.body[: reply.cut])
+            if reply.cut is not None:
+                self.close_connection = True
+
+        do_GET = do_POST = do_PUT = _do
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    return Handler
