@@ -14,7 +14,7 @@ from plugin.settings import load_settings, unknown_variables
 from smart_launch.discovery import SmartConfiguration, fetch_configuration, fetch_json
 from smart_launch.errors import SmartError
 
-# SMART App Launch 2.2.0, conformance.html#smart-on-fhir-oauth-authorization-endpoints-and-capabilities
+# SMART App Launch 2.2.0, conformance.html#capabilities
 NEEDED_CAPABILITIES = ("launch-ehr", "context-ehr-patient", "permission-v2", "sso-openid-connect")
 CLIENT_CAPABILITIES = {
     "public": "client-public",
@@ -161,4 +161,3 @@ def check_models() -> Iterator[Result]:
         else:
             text = f"{identity.title} {identity.version} gives its golden probabilities"
             yield Result("ok", f"model {name}", text)
-

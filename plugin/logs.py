@@ -56,6 +56,7 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.captureWarnings(True)
     # Their INFO lines name whole addresses, with the parameters that may name a patient.
     for name in ("urllib3", "requests", "werkzeug"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))

@@ -45,7 +45,7 @@ class Child:
 
     def start(self) -> None:
         """Start the process."""
-        self.process = subprocess.Popen(self.command, preexec_fn=_die_with_parent)  # noqa: S603, PLW1509
+        self.process = subprocess.Popen(self.command, preexec_fn=_die_with_parent)
         self.started = time.monotonic()
         log.info("child_started", extra={"child": self.name, "child_pid": self.process.pid})
 

@@ -90,7 +90,9 @@ def _configured_file() -> Path:
     except SettingsError as error:
         raise click.ClickException(error.text) from error
     if path is None:
-        raise click.ClickException("secret_key_file (WETREAD_SECRET_KEY_FILE) must be set, or FILE given")
+        raise click.ClickException(
+            "secret_key_file (WETREAD_SECRET_KEY_FILE) must be set, or FILE given"
+        )
     return path
 
 

@@ -82,9 +82,7 @@ def test_state_works_once(browser: Browser, hospital: Hospital) -> None:
     assert hospital.paths("/token") == 1
 
 
-def test_state_is_used_up_even_by_a_launch_that_fails(
-    browser: Browser, hospital: Hospital
-) -> None:
+def test_state_is_used_up_even_by_a_launch_that_fails(browser: Browser, hospital: Hospital) -> None:
     page = browser.launch()
     assert problem_code(browser.call_back(page, code="wrong")) == "invalid_grant"
     assert problem_code(browser.call_back(page)) == "state_used"

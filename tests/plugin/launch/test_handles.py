@@ -18,6 +18,10 @@ from tests.plugin.launch.conftest import Browser, problem_code
 from tests.plugin.launch.hospital import Hospital
 
 
+def later(services: Services, seconds: float) -> None:
+    services.launches.clock = lambda: time.time() + seconds
+
+
 def end(client: FlaskClient, handle: str | None) -> tuple[int, str]:
     headers = {} if handle is None else {"Wetread-Handle": handle}
     answer = client.post("/api/launch/end", headers=headers)
@@ -50,12 +54,12 @@ def test_handle_that_was_not_used_for_half_an_hour_is_dead(
     browser: Browser, services: Services
 ) -> None:
     handle = browser.open()
-    services.launches.clock = lambda: time.time() + 29 * 60
+    later(services, 29 * 60)
     services.launches.by_handle(handle)
     # That use counts: the half hour begins again.
-    services.launches.clock = lambda: time.time() + 58 * 60
+    later(services, 58 * 60)
     services.launches.by_handle(handle)
-    services.launches.clock = lambda: time.time() + 89 * 60
+    later(services, 89 * 60)
     with pytest.raises(HandleInvalid, match="not been used for a while"):
         services.launches.by_handle(handle)
 
@@ -65,9 +69,9 @@ def test_handle_dies_after_eight_hours_however_much_it_is_used(
 ) -> None:
     handle = browser.open()
     for minutes in range(0, 8 * 60, 25):
-        services.launches.clock = lambda minutes=minutes: time.time() + minutes * 60
+        later(services, minutes * 60)
         services.launches.by_handle(handle)
-    services.launches.clock = lambda: time.time() + 8 * 3600 + 1
+    later(services, 8 * 3600 + 1)
     with pytest.raises(HandleInvalid):
         services.launches.by_handle(handle)
 
@@ -110,7 +114,7 @@ def test_tokens_of_a_forgotten_page_are_revoked(
     browser: Browser, services: Services, hospital: Hospital
 ) -> None:
     browser.open()
-    services.launches.clock = lambda: time.time() + 31 * 60
+    later(services, 31 * 60)
     services.tokens.revoke_what_is_over()
     assert len(hospital.revoked) >= 2
     assert services.launches.over_with_tokens() == ()
@@ -120,7 +124,7 @@ def test_launch_is_deleted_after_its_retention(browser: Browser, services: Servi
     launch_id = services.launches.by_handle(browser.open()).id
     services.launches.purge()
     assert services.launches.get(launch_id).id == launch_id
-    services.launches.clock = lambda: time.time() + 31 * 86400
+    later(services, 31 * 86400)
     services.launches.purge()
     with pytest.raises(HandleInvalid, match="deleted"):
         services.launches.get(launch_id)
@@ -143,7 +147,8 @@ def test_database_holds_neither_handle_nor_state_nor_binder_nor_token(
     refresh = next(iter(hospital.refresh_tokens))
     tables = ("launches", "launch_states")
     with services.database.session() as session:
-        rows = [str(row) for name in tables for row in session.execute(text(f"SELECT * FROM {name}"))]
+        found = [session.execute(text(f"SELECT * FROM {name}")) for name in tables]
+        rows = [str(row) for result in found for row in result]
     written = "\n".join(rows)
     assert "p-1" in written
     for secret in (handle, page.state, page.binder, token, refresh):

@@ -79,9 +79,7 @@ def test_two_callers_race_and_the_refresh_token_is_used_once(
     got: list[str] = []
 
     # Two objects, as in web process and worker: nothing but the database is shared.
-    other = Tokens(
-        services.launches, services.http, None, services.settings, lambda _: False
-    )
+    other = Tokens(services.launches, services.http, None, services.settings, lambda _: False)
 
     def call(tokens: Tokens) -> None:
         start.wait()

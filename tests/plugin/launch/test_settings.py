@@ -1,0 +1,165 @@
+"""Reading the configuration: which values are taken, which stop the start."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugin.ehrs import EhrRegistry
+from plugin.errors import EhrUnknown, SettingsError
+from plugin.settings import load_settings, unknown_variables
+
+EHR = {
+    "id": "north",
+    "name": "North",
+    "issuer": "https://ehr.example/fhir",
+    "client_id": "wetread",
+}
+LEAST = {"WETREAD_BASE_URL": "https://wetread.example", "WETREAD_DATA_DIR": "/var/lib/wetread"}
+
+
+def with_ehr(**changes: Any) -> dict[str, str]:
+    table = {key: value for key, value in (EHR | changes).items() if value is not None}
+    return LEAST | {"WETREAD_EHRS": json.dumps([table])}
+
+
+def test_two_values_are_enough_and_the_rest_follows() -> None:
+    settings = load_settings(LEAST)
+    assert settings.database_url == "sqlite:////var/lib/wetread/wetread.sqlite3"
+    assert settings.broker_url == "filesystem://"
+    assert settings.jwks_url == "https://wetread.example/.well-known/jwks.json"
+
+
+@pytest.mark.parametrize("name", LEAST)
+def test_missing_value_is_named_with_its_variable(name: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        load_settings({key: value for key, value in LEAST.items() if key != name})
+
+
+def test_environment_wins_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "wetread.toml"
+    path.write_text(
+        'base_url = "https://file.example"\ndata_dir = "/from/file"\nweb_threads = 3\n'
+        '[[ehrs]]\nid = "north"\nname = "North"\nissuer = "https://ehr.example/fhir"\n'
+        'client_id = "wetread"\n'
+        'patient_id_systems = { H = "urn:h" }\nreaders = ["Practitioner/1"]\n'
+    )
+    env = {"WETREAD_CONFIG": str(path), "WETREAD_BASE_URL": "https://env.example"}
+    settings = load_settings(env)
+    assert settings.base_url == "https://env.example"
+    assert settings.data_dir == Path("/from/file")
+    assert settings.web_threads == 3
+    (ehr,) = settings.ehrs
+    assert ehr.redirect_uri == "https://env.example/callback/north"
+    assert ehr.patient_id_systems == {"H": "urn:h"}
+    assert ehr.readers == ("Practitioner/1",)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BASE_URL", "http://wetread.example"),
+        ("BASE_URL", "https://wetread.example/"),
+        ("BASE_URL", "https://wetread.example/app"),
+        ("BASE_URL", "https://user@wetread.example"),
+        ("BASE_URL", "ftp://wetread.example"),
+        ("BASE_URL", "wetread"),
+        ("WEB_THREADS", "many"),
+        ("WEB_THREADS", "0"),
+        ("HANDLE_HOURS", "-1"),
+        ("LOG_LEVEL", "loud"),
+        ("EHRS", "{"),
+        ("EHRS", '"north"'),
+        ("SECRET_KEY_FILE", "/var/lib/wetread/keys.json"),
+    ],
+)
+def test_unusable_value_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"WETREAD_{name}"):
+        load_settings(LEAST | {f"WETREAD_{name}": value})
+
+
+@pytest.mark.parametrize("content", ["base_url = ", 'surprise = "x"', "web_threads = true"])
+def test_unusable_file_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "wetread.toml"
+    path.write_text(content)
+    with pytest.raises(SettingsError):
+        load_settings(LEAST, path)
+
+
+def test_file_that_is_not_there_is_refused() -> None:
+    with pytest.raises(SettingsError, match="WETREAD_CONFIG"):
+        load_settings(LEAST | {"WETREAD_CONFIG": "/nowhere/wetread.toml"})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": None},
+        {"id": "North"},
+        {"id": "../north"},
+        {"issuer": None},
+        {"issuer": "http://ehr.example/fhir"},
+        {"issuer": "https://ehr.example/fhir?x=1"},
+        {"client_id": ""},
+        {"authentication": "password"},
+        {"authentication": "secret"},
+        {"write": "delete"},
+        {"report_status": "final"},
+        {"frame_ancestors": ["*"]},
+        {"frame_ancestors": ["https://viewer.example; script-src *"]},
+        {"frame_ancestors": ["https://viewer.example/path"]},
+        {"pacs_origins": ["https://pacs.example/dicomweb"]},
+        {"pacs_origins": [1]},
+        {"allow_unverifiable": "yes"},
+        {"patient_id_systems": ["x"]},
+        {"redirect_uri": "https://evil.example"},
+        {"surprise": 1},
+    ],
+)
+def test_unusable_ehr_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=r"ehrs\."):
+        load_settings(with_ehr(**change))
+
+
+def test_secret_of_an_ehr_comes_from_its_own_variable_and_is_never_shown() -> None:
+    env = with_ehr(id="north-2", authentication="secret")
+    settings = load_settings(env | {"WETREAD_EHR_NORTH_2_CLIENT_SECRET": "s3cr3t"})
+    assert settings.ehrs[0].client_secret == "s3cr3t"
+    assert "s3cr3t" not in repr(settings)
+
+
+def test_secret_keys_and_database_password_are_never_shown() -> None:
+    secrets = {"WETREAD_SECRET_KEYS": "k3ys", "WETREAD_DATABASE_URL": "postgresql://u:pa55@h/d"}
+    shown = repr(load_settings(LEAST | secrets))
+    assert "k3ys" not in shown
+    assert "pa55" not in shown
+
+
+def test_issuer_is_found_only_when_it_is_exactly_the_registered_one() -> None:
+    registry = EhrRegistry(load_settings(with_ehr()).ehrs)
+    assert registry.by_issuer("https://ehr.example/fhir").id == "north"
+    for other in ("https://ehr.example/fhir/", "https://EHR.example/fhir", ""):
+        with pytest.raises(EhrUnknown):
+            registry.by_issuer(other)
+
+
+def test_two_ehrs_with_one_issuer_are_refused() -> None:
+    tables = [EHR, EHR | {"id": "south"}]
+    settings = load_settings(LEAST | {"WETREAD_EHRS": json.dumps(tables)})
+    with pytest.raises(SettingsError, match="unique"):
+        EhrRegistry(settings.ehrs)
+
+
+def test_registration_names_the_key_address_only_where_it_is_known() -> None:
+    plain = load_settings(with_ehr(authentication="private_key")).ehrs[0]
+    named = load_settings(with_ehr(authentication="private_key", send_jwks_url=True)).ehrs[0]
+    assert plain.registration("https://wetread.example/jwks").jwks_url is None
+    assert named.registration("https://wetread.example/jwks").jwks_url is not None
+
+
+def test_misspelt_variable_is_found() -> None:
+    assert unknown_variables(LEAST | {"WETREAD_BASE_ULR": "x"}) == ("WETREAD_BASE_ULR",)
+    assert unknown_variables(LEAST | {"WETREAD_EHR_NORTH_CLIENT_SECRET": "x"}) == ()
