@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydicom import uid
-from pydicom.encaps import get_frame, parse_fragments
+from pydicom.encaps import get_frame, parse_basic_offsets, parse_fragments
 from pydicom.pixels.decoders.base import get_decoder
 
 from inference import jpeg_decoder
@@ -193,7 +194,9 @@ def _check_native(dataset: Dataset, claims: Claims) -> None:
 def _check_compressed(dataset: Dataset, claims: Claims) -> None:
     """Refuse a compressed frame whose own header differs from the DICOM header."""
     data = dataset[claims.keyword].value
-    fragments = parse_fragments(data)[0]
+    stream = BytesIO(data)
+    parse_basic_offsets(stream)
+    fragments = parse_fragments(stream)[0]
     if fragments < claims.frames:
         raise PixelError(
             f"Compressed pixel data must have a fragment for each of {claims.frames:,} frames; "

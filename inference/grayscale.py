@@ -63,12 +63,12 @@ def display(frame: Frame, dataset: Dataset, facts: DicomFacts | None) -> Image:
         return from_rgb(rgb, source="dicom", frames=frames, spacing_mm=spacing, facts=facts)
     levels = _levels(frame.values)
     modality = _modality(levels.meaning, dataset)
-    padding = _is_padding(levels.meaning, dataset, frame.claims.signed)
-    shown = _voi(modality, padding, dataset)
+    padding, seen = _padding_and_seen(levels, dataset, frame.claims.signed)
+    shown = _voi(modality, seen, dataset)
     inverted = frame.claims.photometric == "MONOCHROME1"
     light = 1.0 - shown.light if inverted else shown.light
     light[padding] = 0.0
-    stored, offset, scale = _as_uint16(modality, padding, inverted=inverted)
+    stored, offset, scale = _as_uint16(modality, padding, seen, inverted=inverted)
     return Image(
         pixels=light.astype(np.float32)[levels.index],
         stored=stored[levels.index],
@@ -88,12 +88,20 @@ def _levels(values: NDArray[Any]) -> _Levels:
     low, high = values.min(), values.max()
     if values.dtype.kind in "iu" and int(high) - int(low) < _LEVELS:
         first, last = int(low), int(high)
-        # Wraps in the type's own arithmetic, which is right modulo 65,536.
-        index = (values - low).astype(np.uint16)
+        # The difference may overflow a signed type, but not the unsigned one of its size.
+        unsigned = np.dtype(f"u{values.dtype.itemsize}")
+        index = (values - low).view(unsigned).astype(np.uint16, copy=False)
         return _Levels(index, np.arange(first, last + 1))
     meaning = np.linspace(float(low), float(high), _LEVELS)
     step = (float(high) - float(low)) / (_LEVELS - 1) or 1.0
     return _Levels(np.round((values - float(low)) / step).astype(np.uint16), meaning)
+
+
+def _occurring(levels: _Levels) -> NDArray[np.bool_]:
+    """Tell which values of the table occur in the image: it also holds those in between."""
+    occurs = np.zeros(levels.meaning.shape, dtype=np.bool_)
+    occurs[levels.index] = True
+    return occurs
 
 
 def _modality(meaning: NDArray[Any], dataset: Dataset) -> Floats:
@@ -103,6 +111,17 @@ def _modality(meaning: NDArray[Any], dataset: Dataset) -> Floats:
     if not np.isfinite(result).all():
         raise PixelError("RescaleSlope and RescaleIntercept must be finite; they are not.")
     return result
+
+
+def _padding_and_seen(
+    levels: _Levels, dataset: Dataset, signed: bool
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell which values of the table are padding, and which occur and are not."""
+    padding, occurs = _is_padding(levels.meaning, dataset, signed), _occurring(levels)
+    if not (occurs & ~padding).any():
+        # Padding everywhere would blank the image: it cannot be meant.
+        return np.zeros_like(padding), occurs
+    return padding, occurs & ~padding
 
 
 def _is_padding(meaning: NDArray[Any], dataset: Dataset, signed: bool) -> NDArray[np.bool_]:
@@ -115,8 +134,7 @@ def _is_padding(meaning: NDArray[Any], dataset: Dataset, signed: bool) -> NDArra
         return np.zeros(meaning.shape, dtype=np.bool_)
     low, high = sorted((first, first if last is None else last))
     padding: NDArray[np.bool_] = (meaning >= low) & (meaning <= high)
-    # A range over everything that occurs would blank the image: it cannot be padding.
-    return padding if not padding.all() else np.zeros_like(padding)
+    return padding
 
 
 def _as_pixel(value: Any, signed: bool) -> int | None:
@@ -130,14 +148,13 @@ def _as_pixel(value: Any, signed: bool) -> int | None:
     return number + 0x10000 if number < 0 and not signed else number
 
 
-def _voi(modality: Floats, padding: NDArray[np.bool_], dataset: Dataset) -> _Shown:
-    """Use the VOI LUT sequence, else the first window, else the whole range of the values."""
+def _voi(modality: Floats, seen: NDArray[np.bool_], dataset: Dataset) -> _Shown:
+    """Use the VOI LUT sequence, else the first window, else the whole range of values seen."""
     for candidate in (_voi_lut(modality, dataset), _window(modality, dataset)):
         # A window far from all values would show a blank image: such headers exist.
-        if candidate is not None and np.ptp(candidate.light[~padding]) > 0:
+        if candidate is not None and np.ptp(candidate.light[seen]) > 0:
             return candidate
-    inside = modality[~padding]
-    low, high = float(inside.min()), float(inside.max())
+    low, high = float(modality[seen].min()), float(modality[seen].max())
     width = high - low or 1.0
     light = np.clip((modality - low) / width, 0.0, 1.0)
     return _Shown(light, (low + high) / 2, width)
@@ -199,7 +216,7 @@ def _first(value: Any) -> float | None:
 
 
 def _as_uint16(
-    modality: Floats, padding: NDArray[np.bool_], *, inverted: bool
+    modality: Floats, padding: NDArray[np.bool_], seen: NDArray[np.bool_], *, inverted: bool
 ) -> tuple[NDArray[np.uint16], float, float]:
     """Shift, and only if they need it scale, modality values into uint16; padding is drawn black.
 
@@ -208,7 +225,7 @@ def _as_uint16(
     tuple
         Table of uint16; offset and scale, so that modality = offset + scale * table.
     """
-    inside = modality[~padding]
+    inside = modality[seen]
     low, high = float(inside.min()), float(inside.max())
     whole = bool(np.all(inside == np.round(inside)))
     scale = 1.0 if whole and high - low < _LEVELS else (high - low) / (_LEVELS - 1) or 1.0
