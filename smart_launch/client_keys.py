@@ -60,7 +60,7 @@ class KeySet:
         try:
             members = json.loads(text)["keys"]
             keys = tuple(_import(member) for member in members)
-        except (ValueError, TypeError, KeyError, JoseError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
             raise _invalid() from error
         if not keys or len({key.kid for key in keys}) != len(keys):
             raise _invalid()

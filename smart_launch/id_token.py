@@ -24,6 +24,8 @@ ALLOWED_ALGORITHMS = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
 )  # fmt: skip
 CLOCK_SKEW_S = 60
+# joserfc stumbles over some malformed headers instead of refusing them.
+_UNREADABLE = (JoseError, ValueError, TypeError, AttributeError, KeyError)
 
 
 class _TolerantOfHeaders(jws.JWSRegistry):
@@ -123,7 +125,7 @@ def _signed_claims(id_token: str, server_keys: Sequence[ServerKey]) -> Mapping[s
     for key in candidates:
         try:
             return jwt.decode(id_token, key, registry=_REGISTRY).claims
-        except (JoseError, ValueError):
+        except _UNREADABLE:
             continue
     if any(key.kid is not None and key.kid == header.get("kid") for key in candidates):
         raise _rejected("signature_invalid", "is not signed by the record system")
@@ -134,7 +136,7 @@ def _signed_claims(id_token: str, server_keys: Sequence[ServerKey]) -> Mapping[s
 def _header(id_token: str) -> Mapping[str, Any]:
     try:
         header = jws.extract_compact(id_token.encode("ascii"), registry=_REGISTRY).headers()
-    except (JoseError, ValueError) as error:
+    except _UNREADABLE as error:
         raise _rejected("id_token_invalid", "cannot be read") from error
     if header.get("alg") not in ALLOWED_ALGORITHMS:
         raise _rejected("algorithm_refused", "is not signed in a way that proves its origin")

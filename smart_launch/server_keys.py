@@ -98,7 +98,7 @@ def _usable(member: object) -> ServerKey | None:
         with warnings.catch_warnings():
             warnings.simplefilter("error", SecurityWarning)
             key = JWKRegistry.import_key(member)
-    except (JoseError, SecurityWarning, ValueError, TypeError, KeyError):
+    except (JoseError, SecurityWarning, ValueError, TypeError, KeyError, AttributeError):
         return None
     return key if isinstance(key, (ECKey, RSAKey)) else None
 

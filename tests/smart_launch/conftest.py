@@ -3,11 +3,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from smart_launch.client_keys import KeySet
 from smart_launch.http import Http, HttpLimits
 from tests.smart_launch.authorization_server import AuthorizationServer
 from tests.smart_launch.loopback import Loopback, running_server
+
+# A busy machine must not fail a parser.
+settings.register_profile(
+    "smart_launch", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("smart_launch")
 
 QUICK = HttpLimits(
     connect_s=2.0, read_s=0.4, total_s=5.0, response_bytes=200_000, attempts=3, backoff_s=0.001,

@@ -1,4 +1,4 @@
-"""A real HTTP server in a thread that answers as told, also badly, and remembers what it was asked."""
+"""A real HTTP server in a thread: it answers as told, also badly, and remembers the questions."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _handler(book: Loopback) -> type[BaseHTTPRequestHandler]:
             else:
                 self._write(says)
 
-        do_GET = do_POST = do_PUT = handle_any
+        do_GET = do_POST = do_PUT = handle_any  # noqa: N815 - names of http.server
 
         def _write(self, says: Says) -> None:
             is_json = not isinstance(says.body, bytes)
