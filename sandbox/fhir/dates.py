@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import calendar
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 Interval = tuple[float, float]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORM = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?)?)?"
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::([0-5]\d)(\.\d{1,9})?)?(Z|[+-](?:0\d|1[0-4]):[0-5]\d)?)?)?)?"
 )
 
 
@@ -31,9 +31,14 @@ def interval_of(text: str) -> Interval:
     if found is None:
         raise ValueError("a date must look like 2026, 2026-11, 2026-11-22 or 2026-11-22T10:30:00Z")
     year, month, day, hour, minute, second, fraction, zone = found.groups()
-    start = datetime(
-        int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), tzinfo=UTC
-    ) + timedelta(seconds=int(second or 0))
+    try:
+        start = datetime(
+            *(int(year), int(month or 1), int(day or 1)),
+            *(int(hour or 0), int(minute or 0), int(second or 0)),
+            tzinfo=UTC,
+        )
+    except ValueError as error:
+        raise ValueError("a date must be one of the calendar") from error
     offset = _offset(zone)
     low = (start - _EPOCH).total_seconds() + float(fraction or 0) - offset
     return low, low + _length(start, found.groups())
