@@ -14,6 +14,7 @@ from sandbox.viewer.chart import (
     read_study,
 )
 from sandbox.viewer.door import blueprint
+from sandbox.viewer.studies import StudyView
 
 MOST_SIDE_BY_SIDE = 4
 
@@ -90,8 +91,14 @@ def compare() -> str:
     """Several charts side by side, each with a frame of its own."""
     wanted = [name for name in request.args.get("patients", "").split(",") if name]
     shown = [read_patient(name) for name in dict.fromkeys(wanted[:MOST_SIDE_BY_SIDE])]
-    charts = [(patient, next(iter(list_studies(patient.id)), None)) for patient in shown]
+    charts = [(patient, _shown_study(patient.id)) for patient in shown]
     return render_template("viewer/compare.html", charts=charts, patients=list_patients())
+
+
+def _shown_study(patient: str) -> StudyView | None:
+    """The newest X-ray, or else the newest study."""
+    found = list_studies(patient)
+    return next((one for one in found if one.kind == "X-ray"), found[0] if found else None)
 
 
 @blueprint.app_errorhandler(404)
