@@ -123,13 +123,16 @@ def _date(text: str | None) -> date | None:
 
 
 def _time(text: str | None) -> str | None:
+    """Read TM, which may leave out seconds and minutes."""
     digits = (text or "").replace(":", "")[:6]
-    for form in ("%H%M%S", "%H%M"):
-        try:
-            return datetime.strptime(digits, form).strftime("%H:%M:%S")  # noqa: DTZ007 as written
-        except ValueError:
-            continue
-    return None
+    # By length, because strptime would read 0304 as three hours, no minutes, four seconds.
+    form = {2: "%H", 4: "%H%M", 6: "%H%M%S"}.get(len(digits))
+    if form is None:
+        return None
+    try:
+        return datetime.strptime(digits, form).strftime("%H:%M:%S")  # noqa: DTZ007 as written
+    except ValueError:
+        return None
 
 
 def _acquired(dataset: Dataset) -> tuple[date | None, str | None]:

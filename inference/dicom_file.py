@@ -32,8 +32,7 @@ def read_dicom(content: bytes) -> Image:
     """
     with quiet_parser():
         dataset = _parse(content, stop_before_pixels=False)
-        if not any(keyword in dataset for keyword in _PIXEL_KEYWORDS):
-            raise NoPixels("A DICOM file must hold an image to be read; this one holds none.")
+        _check_pixels_present(dataset)
         try:
             frame = decode_first_frame(dataset)
             return display(frame, dataset, facts_of(dataset))
@@ -48,6 +47,16 @@ def read_dicom(content: bytes) -> Image:
                 "The image in a DICOM file must be decodable; this one is damaged or unsupported "
                 f"({type(error).__name__})."
             ) from error
+
+
+def _check_pixels_present(dataset: Dataset) -> None:
+    if any(keyword in dataset for keyword in _PIXEL_KEYWORDS):
+        return
+    if "Rows" in dataset and "Columns" in dataset:
+        raise PixelError(
+            "The pixels that a DICOM header describes must follow it; the file is cut short."
+        )
+    raise NoPixels("A DICOM file must hold an image to be read; this one holds none.")
 
 
 def read_header(content: bytes) -> Dataset:

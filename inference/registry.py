@@ -205,7 +205,9 @@ def _module(folder: Path, name: str) -> ModuleType:
         if folder.parent == _BUILT_IN:
             return import_module(f"inference.models.{folder.name}.{name}")
         return import_module(f"{_outside_package(folder)}.{name}")
-    except ImportError as error:
+    except ModelRefused:
+        raise
+    except Exception as error:  # whatever a folder's own code does wrong refuses that folder
         raise ModelRefused(
             f"Model {folder.name}: {name}.py must be importable; it is not."
         ) from error

@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from inference.path_reading import Answer, Shelf
+    from inference.prediction import Reason
 
 _SAFETY = (
     "Unverified AI reading, for research and demonstration only. A low score excludes nothing."
@@ -82,19 +83,36 @@ def _print_table(answers: list[Answer]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("File", "Answer", "Probability", "Why, and what to bear in mind")
+    table = Table("File", "Answer", "Probability", "Notes")
+    notes = _numbered(answers)
     for answer in answers:
-        notes = "\n".join(note.sentence for note in (*answer.reasons, *answer.cautions))
+        numbers = ", ".join(str(notes[note.sentence]) for note in _notes(answer))
         # Text, not str: a path or a header may hold what looks like markup.
-        cells = (answer.path, _words(answer), _percent(answer), notes)
+        cells = (answer.path, _words(answer), _percent(answer), numbers)
         table.add_row(*(Text(cell, overflow="fold") for cell in cells))
     console = Console()
     console.print(table)
+    for sentence, number in notes.items():
+        console.print(Text(f"{number}: {sentence}"))
+    console.print(_summary(answers), _SAFETY, sep="\n")
+
+
+def _notes(answer: Answer) -> tuple[Reason, ...]:
+    return (*answer.reasons, *answer.cautions)
+
+
+def _numbered(answers: list[Answer]) -> dict[str, int]:
+    """Number each different sentence: a hundred files mostly share a few."""
+    sentences = dict.fromkeys(note.sentence for answer in answers for note in _notes(answer))
+    return {sentence: number for number, sentence in enumerate(sentences, 1)}
+
+
+def _summary(answers: list[Answer]) -> str:
     counted = Counter(answer.status for answer in answers)
-    console.print(
-        f"{counted['ok']} read, {counted['cannot_read']} cannot be read, {counted['error']} errors."
+    return (
+        f"{counted['ok']} read, {counted['cannot_read']} cannot be read, "
+        f"{counted['error']} with an error."
     )
-    console.print(_SAFETY)
 
 
 def _words(answer: Answer) -> str:

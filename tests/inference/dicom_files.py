@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
@@ -22,12 +25,21 @@ def chest(values: np.ndarray | None = None, **attributes: Any) -> Dataset:
     dataset.Modality, dataset.BodyPartExamined, dataset.ViewPosition = "CR", "CHEST", "PA"
     dataset.PatientAge = "060Y"
     _describe_pixels(dataset, values)
-    for keyword, value in attributes.items():
-        if value is None:
-            delattr(dataset, keyword)
-        else:
-            setattr(dataset, keyword, value)
+    with _as_broken_as_wanted():
+        for keyword, value in attributes.items():
+            if value is None:
+                delattr(dataset, keyword)
+            else:
+                setattr(dataset, keyword, value)
     return dataset
+
+
+@contextmanager
+def _as_broken_as_wanted() -> Iterator[None]:
+    """Let pydicom write values that it warns of: real files hold them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _describe_pixels(dataset: Dataset, values: np.ndarray) -> None:
@@ -47,7 +59,8 @@ def _describe_pixels(dataset: Dataset, values: np.ndarray) -> None:
 def to_bytes(dataset: Dataset, **options: Any) -> bytes:
     """Write a file with preamble."""
     stream = BytesIO()
-    dataset.save_as(stream, enforce_file_format=True, **options)
+    with _as_broken_as_wanted():
+        dataset.save_as(stream, enforce_file_format=True, **options)
     return stream.getvalue()
 
 

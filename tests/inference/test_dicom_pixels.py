@@ -384,6 +384,11 @@ def test_what_is_no_image_is_refused(content: bytes) -> None:
 
 def test_a_report_is_refused_as_holding_no_image() -> None:
     with pytest.raises(NoPixels):
+        read_image(to_bytes(chest(PixelData=None, Rows=None, Columns=None)))
+
+
+def test_a_header_whose_pixels_are_missing_is_cut_short() -> None:
+    with pytest.raises(PixelError, match="cut short"):
         read_image(to_bytes(chest(PixelData=None)))
 
 
