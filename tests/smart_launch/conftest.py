@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from smart_launch.client_keys import KeySet
+from smart_launch.fhir_client import FhirClient
 from smart_launch.http import Http, HttpLimits
 from tests.smart_launch.authorization_server import AuthorizationServer
 from tests.smart_launch.loopback import Loopback, running_server
@@ -16,10 +18,12 @@ settings.register_profile(
 )
 settings.load_profile("smart_launch")
 
+# Patient enough for a busy machine; tests of silence use the impatient one.
 QUICK = HttpLimits(
-    connect_s=2.0, read_s=0.4, total_s=5.0, response_bytes=200_000, attempts=3, backoff_s=0.001,
+    connect_s=5.0, read_s=10.0, total_s=30.0, response_bytes=200_000, attempts=3, backoff_s=0.001,
     retry_after_s=5.0,
 )  # fmt: skip
+IMPATIENT = dataclasses.replace(QUICK, read_s=0.15)
 
 
 @pytest.fixture
@@ -49,6 +53,13 @@ def http(pauses: list[float]) -> Iterator[Http]:
     client.close()
 
 
+@pytest.fixture
+def impatient(pauses: list[float]) -> Iterator[Http]:
+    client = Http(IMPATIENT, sleep=pauses.append)
+    yield client
+    client.close()
+
+
 @pytest.fixture(scope="session")
 def our_keys() -> KeySet:
     return KeySet.generate("ES384", "RS384")
@@ -58,3 +69,11 @@ def our_keys() -> KeySet:
 def ehr() -> Iterator[AuthorizationServer]:
     with running_server() as book:
         yield AuthorizationServer(book)
+
+
+@pytest.fixture
+def client(http: Http, server: Loopback) -> Iterator[FhirClient]:
+    yield FhirClient(server.url + "/fhir", "the-token", http=http)
+    for asked in server.asked:
+        assert asked.headers["Authorization"] == "Bearer the-token"
+        assert "the-token" not in asked.path + str(asked.query)

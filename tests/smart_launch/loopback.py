@@ -22,6 +22,7 @@ class Asked:
     query: dict[str, str]
     headers: Mapping[str, str]
     body: bytes
+    raw_query: str
 
     @property
     def form(self) -> dict[str, str]:
@@ -116,9 +117,8 @@ def _handler(book: Loopback) -> type[BaseHTTPRequestHandler]:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             query = dict(parse_qsl(parts.query, keep_blank_values=True))
-            says = book.answer(
-                Asked(self.command, parts.path, query, dict(self.headers.items()), body)
-            )
+            headers = dict(self.headers.items())
+            says = book.answer(Asked(self.command, parts.path, query, headers, body, parts.query))
             self.close_connection = True
             if says.write is not None:
                 says.write(self)
@@ -129,7 +129,7 @@ def _handler(book: Loopback) -> type[BaseHTTPRequestHandler]:
 
         def _write(self, says: Says) -> None:
             is_json = not isinstance(says.body, bytes)
-            body = json.dumps(says.body).encode() if is_json else says.body
+            body = says.body if isinstance(says.body, bytes) else json.dumps(says.body).encode()
             self.send_response(says.status)
             headers = {"Content-Length": str(len(body)), "Connection": "close", **says.headers}
             if is_json:

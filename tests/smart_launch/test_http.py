@@ -31,13 +31,13 @@ def hang_up(handler: BaseHTTPRequestHandler) -> None:
 
 
 def fall_silent(handler: BaseHTTPRequestHandler) -> None:
-    time.sleep(0.7)
+    time.sleep(0.6)
 
 
 def drip(handler: BaseHTTPRequestHandler) -> None:
     handler.send_response(200)
     handler.end_headers()
-    for _ in range(40):
+    for _ in range(12):
         handler.wfile.write(b"x")
         handler.wfile.flush()
         time.sleep(0.05)
@@ -55,7 +55,7 @@ def test_a_whole_answer_comes_back_whatever_its_status(http: Http, server: Loopb
 
 @pytest.mark.parametrize(
     ("write", "code"),
-    [(cut_short, "cut_short"), (hang_up, "unreachable"), (fall_silent, "timed_out")],
+    [(cut_short, "cut_short"), (hang_up, "unreachable")],
 )
 def test_broken_answers_are_tried_three_times_and_then_named(
     http: Http, server: Loopback, write, code: str
@@ -72,12 +72,23 @@ def test_a_second_try_succeeds_after_half_an_answer(http: Http, server: Loopback
     assert http.send("GET", f"{server.url}/a").body == b"{}"
 
 
-@pytest.mark.parametrize("write", [cut_short, hang_up, fall_silent])
+@pytest.mark.parametrize("write", [cut_short, hang_up])
 def test_a_post_is_never_repeated(http: Http, server: Loopback, write) -> None:
     server.says("POST", "/a", Says(write=write), Says(200, b"{}"))
     with pytest.raises(TransportError):
         http.send("POST", f"{server.url}/a", content={"code": "once"})
     assert len(server.asked) == 1
+
+
+def test_a_silent_server_is_asked_three_times_with_get_and_once_with_post(
+    impatient: Http, server: Loopback
+) -> None:
+    for method, times in (("GET", 3), ("POST", 1)):
+        server.says(method, f"/{method}", Says(write=fall_silent))
+        with pytest.raises(TransportError, match="timed_out") as caught:
+            impatient.send(method, f"{server.url}/{method}")
+        assert caught.value.retryable
+        assert len(server.asked_at(f"/{method}")) == times
 
 
 def test_a_post_is_not_repeated_on_503_either(http: Http, server: Loopback) -> None:
@@ -138,12 +149,10 @@ def test_an_unreadable_retry_after_does_no_harm(http: Http, server: Loopback, va
 
 
 def test_the_whole_request_has_a_deadline(server: Loopback) -> None:
-    http = Http(HttpLimits(read_s=0.4, total_s=0.3, attempts=1))
+    http = Http(HttpLimits(total_s=0.2, attempts=1))
     server.says("GET", "/a", Says(write=drip))
-    started = time.monotonic()
     with pytest.raises(TransportError, match="timed_out"):
         http.send("GET", f"{server.url}/a")
-    assert time.monotonic() - started < 1.5
     http.close()
 
 

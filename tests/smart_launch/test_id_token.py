@@ -104,7 +104,7 @@ def test_a_user_without_a_readable_fhir_user_is_still_a_subject(value: object) -
     assert (identity.subject, identity.user) == ("user-1", None)
 
 
-# --- keys -----------------------------------------------------------------------------------
+# --- keys -----------------------------------------
 
 
 def test_the_key_is_chosen_by_kid() -> None:
@@ -171,7 +171,7 @@ def test_weak_symmetric_and_broken_keys_are_not_taken_over() -> None:
     assert read_server_keys({"keys": members}) == ()
 
 
-# --- algorithms -----------------------------------------------------------------------------
+# --- algorithms -----------------------------------------
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "nOnE", ""])
@@ -224,7 +224,7 @@ def test_asymmetric_algorithms_are_accepted(algorithm: str) -> None:
     assert verified(signed(header={"alg": algorithm})).subject == "user-1"
 
 
-# --- claims ---------------------------------------------------------------------------------
+# --- claims -----------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_the_clock_of_the_machine_counts_when_no_time_is_given() -> None:
     refused(signed(exp=1_000_000, iat=999_999), "id_token_expired", now_s=None)
 
 
-# --- garbage --------------------------------------------------------------------------------
+# --- garbage -----------------------------------------
 
 
 @given(st.text(max_size=80) | st.from_regex(r"[A-Za-z0-9_-]{0,20}(\.[A-Za-z0-9_-]{0,20}){0,4}"))
