@@ -11,9 +11,10 @@ from sandbox.dicomweb.archive import Json
 from sandbox.dicomweb.imaging import Imaging
 from sandbox.dicomweb.receiving import admission, spool_folder
 from sandbox.dicomweb.record import study_uid_of
+from sandbox.errors import FhirProblem
 from sandbox.images.errors import PictureRefused
 from sandbox.images.identity import PatientIdentity
-from sandbox.images.studies import imaging_study
+from sandbox.images.studies import ENDPOINT, dicomweb_endpoint, imaging_study
 
 
 def file_images(
@@ -46,6 +47,7 @@ def file_images(
     refused = next((one.refused for one in outcomes if one.refused is not None), None)
     if refused is not None:
         raise PictureRefused(refused.sentence)
+    _ensure_endpoint(imaging)
     known = _known_study(imaging, patient.patient, study_uid)
     instances = imaging.archive.instances(study_uid)
     study = imaging_study(known or resource_id, patient.patient, instances, datasets[0])
@@ -56,6 +58,17 @@ def is_filed(imaging: Imaging, patient: str, study_uid: str) -> bool:
     """Tell whether a study is both in the record and in the archive."""
     known = _known_study(imaging, patient, study_uid)
     return known is not None and bool(imaging.archive.instances(study_uid))
+
+
+def _ensure_endpoint(imaging: Imaging) -> None:
+    # The demo records bring one; a hospital that opens without them has none yet.
+    kind, _, resource_id = ENDPOINT.partition("/")
+    try:
+        imaging.record.fhir.read(kind, resource_id)
+    except FhirProblem as problem:
+        if problem.status not in (404, 410):
+            raise
+        imaging.record.fhir.update(dicomweb_endpoint(imaging.base))
 
 
 def _known_study(imaging: Imaging, patient: str, study_uid: str) -> str | None:

@@ -24,6 +24,20 @@ _BODY_SITES = {
 }
 
 
+def dicomweb_endpoint(address: str) -> Json:
+    """The Endpoint under which a DICOMweb service is found."""
+    system = "http://terminology.hl7.org/CodeSystem/endpoint-connection-type"
+    return {
+        "resourceType": "Endpoint",
+        "id": ENDPOINT.partition("/")[2],
+        "status": "active",
+        "connectionType": {"system": system, "code": "dicom-wado-rs"},
+        "payloadType": [{"text": "DICOM"}],
+        "payloadMimeType": ["application/dicom"],
+        "address": address,
+    }
+
+
 def imaging_study(
     resource_id: str, patient: str, instances: Sequence[InstanceSummary], header: Dataset
 ) -> Json:
