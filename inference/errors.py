@@ -10,6 +10,8 @@
     ├── UnknownModel        no folder of that name
     ├── ModelRefused        a folder that breaks its contract, checksum or golden values
     └── RuntimeUnavailable  the runtime asked for is unknown or not installed
+
+The names say what happened; that they are errors, their base says.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ class InferenceError(Exception):
         self.sentence = sentence
 
 
-class NotAnImage(InferenceError):
+class NotAnImage(InferenceError):  # noqa: N818
     """The bytes are not an image file that Wetread reads."""
 
     code = "not_an_image"
@@ -56,25 +58,25 @@ class PixelError(InferenceError):
     code = "pixels_unreadable"
 
 
-class ImageTooLarge(InferenceError):
+class ImageTooLarge(InferenceError):  # noqa: N818
     """The header claims an image beyond the memory limit."""
 
     code = "image_too_large"
 
 
-class UnknownModel(InferenceError):
+class UnknownModel(InferenceError):  # noqa: N818
     """No model folder has this name."""
 
     code = "unknown_model"
 
 
-class ModelRefused(InferenceError):
+class ModelRefused(InferenceError):  # noqa: N818
     """The model folder breaks its contract, so nothing is read with it."""
 
     code = "model_refused"
 
 
-class RuntimeUnavailable(InferenceError):
+class RuntimeUnavailable(InferenceError):  # noqa: N818
     """The runtime is unknown or not installed."""
 
     code = "runtime_unavailable"

@@ -23,8 +23,8 @@ def check_facts(model: ModelFacts, facts: DicomFacts | None) -> GateResult:
     """Judge the header alone, before any pixel is decoded."""
     if facts is None:
         return _picture(model)
-    checks = (_modality(model, facts), _body_part(model, facts), _view(model, facts))
-    return joined((*checks, _age(model, facts)))
+    rules = (_modality, _body_part, _view, _age, _raw)
+    return joined(rule(model, facts) for rule in rules)
 
 
 def check_image(model: ModelFacts, image: Image) -> GateResult:
@@ -91,15 +91,18 @@ def _body_part(model: ModelFacts, facts: DicomFacts) -> GateResult:
 
 
 def _view(model: ModelFacts, facts: DicomFacts) -> GateResult:
-    if not model.views or facts.view_position in model.views:
+    if not model.views:
         return GateResult()
     if facts.view_position is None:
         return _caution("view_unknown", "The image does not say from which side it was taken.")
-    if facts.view_position in _SIDE_VIEWS:
+    words = set(re.findall(r"[A-Z]+", facts.view_position))  # "AP SUPINE" is an AP view
+    if words & _SIDE_VIEWS:
         return _refused(
             "lateral_view",
             f"The model reads frontal views ({_listed(model.views)}); this is a side view.",
         )
+    if words & set(model.views):
+        return GateResult()
     return _refused(
         "wrong_view",
         f"The model reads the views {_listed(model.views)}; this one is labelled "
@@ -122,6 +125,21 @@ def _age(model: ModelFacts, facts: DicomFacts) -> GateResult:
         "under_minimum_age",
         f"The model is made for people aged {model.minimum_age_years:g} or more; this patient is "
         "younger.",
+    )
+
+
+def _raw(_model: ModelFacts, facts: DicomFacts) -> GateResult:
+    """Refuse raw detector data.
+
+    References
+    ----------
+    DICOM PS3.3 C.8.11.1.1.1 (Presentation Intent Type).
+    """
+    if facts.presentation_intent != "FOR PROCESSING":
+        return GateResult()
+    return _refused(
+        "raw_detector_data",
+        "The model reads images made for viewing; this one is raw detector data (FOR PROCESSING).",
     )
 
 

@@ -92,6 +92,7 @@ class JpegProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C lets the running reading end first
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
             )
         return self._process

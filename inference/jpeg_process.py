@@ -25,7 +25,7 @@ _CUT_SHORT = b"premature end"
 def main() -> None:
     """Answer requests from standard input until it ends."""
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    with tempfile.TemporaryFile() as said:
+    with _scratch_file() as said:
         # The C libraries write to the standard streams; answers go out beside them.
         os.dup2(said.fileno(), 1)
         os.dup2(said.fileno(), 2)
@@ -35,6 +35,13 @@ def main() -> None:
             request = json.loads(line)
             frame = requests.read(request.pop("bytes"))
             _answer(answers, *_decoded(frame, request, said))
+
+
+def _scratch_file() -> IO[bytes]:
+    """Open a file in memory where there is one: containers have read-only disks."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("said"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _limit_memory() -> None:

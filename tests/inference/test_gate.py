@@ -51,6 +51,8 @@ def test_a_frontal_chest_radiograph_of_an_adult_passes_without_a_word() -> None:
         ({"view_position": "LL"}, "lateral_view"),
         ({"view_position": "LATERAL"}, "lateral_view"),
         ({"view_position": "OBLIQUE"}, "wrong_view"),
+        ({"view_position": "AP/LAT"}, "lateral_view"),
+        ({"presentation_intent": "FOR PROCESSING"}, "raw_detector_data"),
         ({"patient_age_years": 15.99}, "under_minimum_age"),
         ({"patient_age_years": 0.0}, "under_minimum_age"),
     ],
@@ -74,6 +76,11 @@ def test_what_is_unknown_is_said_and_not_guessed(change: dict[str, Any], code: s
 @pytest.mark.parametrize("body_part", ["CHEST", "THORAX", "PORT CHEST", "CHEST_PA"])
 def test_ways_to_write_chest_are_accepted(body_part: str) -> None:
     assert check_facts(TOY, replace(ADULT, body_part=body_part)).reasons == ()
+
+
+@pytest.mark.parametrize("view", ["PA", "AP", "AP SUPINE", "PA_ERECT"])
+def test_frontal_views_are_accepted(view: str) -> None:
+    assert check_facts(TOY, replace(ADULT, view_position=view)).reasons == ()
 
 
 def test_sixteen_is_old_enough() -> None:
