@@ -28,7 +28,7 @@ from sandbox.images.identity import (
     new_uid,
     rewrite,
 )
-from sandbox.images.limits import check_pixels
+from sandbox.images.limits import MOST_PIXELS, check_pixels
 
 FORMATS = ("PNG", "JPEG")
 
@@ -82,7 +82,9 @@ def _read(data: bytes) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], str]:
     except PictureRefused:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureRefused("The picture claims too many pixels") from error
+        raise PictureRefused(
+            f"A picture may have at most {MOST_PIXELS:,} pixels; this one claims more"
+        ) from error
     except Exception as error:
         # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error and others.
         raise PictureRefused("The file must be a whole PNG, JPEG or DICOM image") from error
