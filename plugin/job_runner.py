@@ -20,9 +20,9 @@ from plugin.reading_outcome import (
     finished,
     keep_picture,
     keep_report,
+    only_writing_failed,
     read_values,
     refused,
-    was_refused,
 )
 from plugin.readings import AWAITING_LAUNCH, FAILED, QUEUED, READY, Opening, Reading
 from plugin.steps import OPENING_STEPS, READING_STEPS, Progress
@@ -131,7 +131,8 @@ class JobRunner:
                 raise
             outcome = expired(row, error, journal)
         except Exception as error:
-            if progress.current != "write_report" or not was_refused(error):
+            tries_left = may_pass(error) and row.attempts < self.settings.job_attempts
+            if progress.current != "write_report" or tries_left or not only_writing_failed(error):
                 raise
             outcome = refused(error, journal)
         self._finish(row, owner, progress, outcome)

@@ -24,7 +24,10 @@ POLLING_SECONDS = 0.05
 
 def make_celery(settings: Settings) -> Celery:
     """Make the Celery application of this installation, for web process and worker alike."""
-    app = Celery("wetread", broker=settings.broker_url, set_as_current=False)
+    in_folder = settings.broker_url.startswith("filesystem:")
+    # Without a host kombu warns that it takes this one.
+    address = "filesystem://localhost//" if in_folder else settings.broker_url
+    app = Celery("wetread", broker=address, set_as_current=False)
     app.conf.update(
         task_default_queue=QUEUE,
         task_serializer="json",
@@ -38,7 +41,7 @@ def make_celery(settings: Settings) -> Celery:
         worker_send_task_events=False,
         broker_connection_retry_on_startup=True,
     )
-    if settings.broker_url.startswith("filesystem:"):
+    if in_folder:
         app.conf.update(_folder_broker(settings))
     return app
 

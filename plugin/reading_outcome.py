@@ -15,10 +15,11 @@ from plugin.readings import AWAITING_LAUNCH, DONE, Reading
 from plugin.result_files import HEAT_MAP, REPORT_PDF
 from plugin.studies import images_mark
 from plugin.write_modes import WriteError
-from smart_launch.errors import FhirConflict, FhirForbidden, FhirNotFound, FhirRejected
+from plugin.writer_lock import WriterBusy
+from smart_launch.errors import SmartError
 
-# The record said no, and will say it again: the result is shown, and that it was not saved.
-FINAL_REFUSALS = (FhirConflict, FhirForbidden, FhirNotFound, FhirRejected, WriteError)
+# The record said no or nothing at all: the result is shown, and that it was not saved.
+WRITING_FAILED = (SmartError, WriteError, WriterBusy)
 
 
 class RowJournal:
@@ -95,9 +96,12 @@ def expired(row: Reading, error: LaunchExpired, journal: RowJournal) -> dict[str
     }
 
 
-def was_refused(error: Exception) -> bool:
-    """Tell whether the record refused for good, so that only the writing has failed."""
-    return isinstance(error, FINAL_REFUSALS)
+def only_writing_failed(error: Exception) -> bool:
+    """Tell whether the result may be shown although its report could not be written.
+
+    Not when the identity check before writing failed: then whose images they are is in doubt.
+    """
+    return isinstance(error, WRITING_FAILED)
 
 
 def refused(error: Exception, journal: RowJournal) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request, send_file, url_for
+from flask import Blueprint, Response, jsonify, request, url_for
 
 from plugin.errors import PluginError
 from plugin.handles import current_launch, services
@@ -161,14 +161,13 @@ def send_private(path: Path, media_type: str) -> Response:
     """
     if not path.is_file():
         raise NotFound("Pictures are kept for a limited time; this one has been deleted.")
-    response = send_file(path, mimetype=media_type, max_age=0, etag=False, conditional=False)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return Response(path.read_bytes(), mimetype=media_type, headers={"Cache-Control": "no-store"})
 
 
 def _own_opening(opening_id: str) -> Opening:
+    launch = current_launch()
     row = JobRows(services().database, Opening).get(opening_id)
-    if row is None or row.launch_id != current_launch().id:
+    if row is None or row.launch_id != launch.id:
         raise NotFound("A study is shown to the page that opened it; this page did not.")
     return row
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from inference.images import Image
 from inference.model_facts import ModelFacts
 from inference.prediction import ModelIdentity, Prediction
 from plugin.cache import ImageCache
+from plugin.database import Database
 from plugin.ehrs import Ehr
 from plugin.job_runner import JobRunner
 from plugin.keys import SecretKeys
@@ -31,6 +33,7 @@ from plugin.study_images import WarmImages
 from plugin.workbench import Workbench, Workshop
 from smart_launch.context import LaunchContext
 from smart_launch.http import Http, HttpLimits
+from smart_launch.id_token import Identity
 from smart_launch.launch import CompletedLaunch
 from smart_launch.token import TokenResponse
 from tests.plugin.reading.hospital import Hospital
@@ -55,11 +58,14 @@ PATIENT = {
 }
 
 
+CHEST_FACTS = replace(FACTS, name="chest_xray")
+
+
 @dataclass(frozen=True)
 class BrightnessModel:
     """Stands in for a network: its probability is the mean brightness of the first image."""
 
-    facts: ModelFacts = replace(FACTS, name="chest_xray")
+    facts: ModelFacts = CHEST_FACTS
     identity: ModelIdentity = IDENTITY
 
     def read(self, images: Sequence[Image]) -> Prediction:
@@ -148,11 +154,26 @@ def ehr_changes() -> dict[str, Any]:
     return {}
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database with all tables: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("database") / "wetread.sqlite3"
+    database = Database(f"sqlite:///{path}")
+    database.upgrade()
+    database.close()
+    return path
+
+
 @pytest.fixture
-def settings(hospital: Hospital, tmp_path: Path, ehr_changes: dict[str, Any]) -> Settings:
+def settings(
+    hospital: Hospital, tmp_path: Path, ehr_changes: dict[str, Any], migrated: Path
+) -> Settings:
+    data = tmp_path / "wetread"
+    data.mkdir(mode=0o700)
+    shutil.copy(migrated, data / "wetread.sqlite3")
     return Settings(
         base_url="http://127.0.0.1:8081",
-        data_dir=tmp_path / "wetread",
+        data_dir=data,
         secret_keys=SecretKeys.generate().dump(),
         ehrs=(make_ehr(hospital, **ehr_changes),),
         http_timeout_s=1.0,
@@ -190,10 +211,12 @@ def open_launch(services: Services, **changes: Any) -> tuple[str, str]:
     scopes = changes.pop("granted", DEFAULT_SCOPES)
     token = changes.pop("token", "token-0")
     refresh = changes.pop("refresh", None)
+    user = values["fhir_user"]
+    issuer = services.settings.ehrs[0].issuer
     completed = CompletedLaunch(
         tokens=TokenResponse(token, 300, " ".join(scopes), refresh_token=refresh),
         context=LaunchContext(**(values | changes)),
-        identity=None,
+        identity=Identity(issuer, user) if user else None,
         granted=tuple(scopes),
         missing=(),
     )

@@ -15,6 +15,8 @@ from tests.plugin.reading.hospital import Hospital
 from tests.plugin.reading.samples import SERIES_UID, STUDY_UID
 from tests.plugin.reading.test_report import assert_valid
 
+pytestmark = pytest.mark.integration
+
 MODES = pytest.mark.parametrize(
     "ehr_changes", [{"write": "transaction-put"}, {"write": "put"}, {"write": "create"}], ids=str
 )

@@ -1,0 +1,158 @@
+"""Which studies can be read, and where their images may be fetched from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from plugin.launches import OpenLaunch
+from plugin.studies import (
+    ArchiveRules,
+    StudyError,
+    find_study,
+    list_studies,
+    read_study_resource,
+)
+from plugin.workbench import Workbench
+from tests.plugin.reading.conftest import Jobs
+from tests.plugin.reading.hospital import Hospital
+from tests.plugin.reading.samples import archive_rules, endpoint, imaging_study, study
+
+PACS = "https://pacs.example/dicomweb"
+STRANGER = "https://stranger.example/dicomweb"
+
+
+def read(*contained: dict[str, Any], **changes: Any) -> Any:
+    references = [{"reference": f"#{entry['id']}"} for entry in contained]
+    return study(contained=list(contained), endpoint=references, **changes)
+
+
+def test_a_contained_endpoint_is_found() -> None:
+    assert study().archive.url == PACS
+    assert study().why_not is None
+
+
+def test_a_separate_endpoint_is_found_by_relative_and_absolute_reference() -> None:
+    for reference in ("Endpoint/e1", "https://ehr.example/fhir/Endpoint/e1"):
+        resource = imaging_study(contained=[], endpoint=[{"reference": reference}])
+        found = read_study_resource(
+            resource, {"e1": endpoint("e1", PACS)}, archive_rules(), frozenset({"CR"})
+        )
+        assert found.archive is not None
+
+
+def test_an_endpoint_of_the_series_is_found() -> None:
+    series = imaging_study()["series"][0] | {"endpoint": [{"reference": "#pacs"}]}
+    assert study(endpoint=[], series=[series]).archive.url == PACS
+
+
+def test_of_two_endpoints_the_registered_one_for_wado_is_taken() -> None:
+    found = read(endpoint("a", PACS, "dicom-qido-rs"), endpoint("b", STRANGER), endpoint("c", PACS))
+    assert found.archive.url == PACS
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"identifier": []}, "no_study_uid"),
+        ({"series": [], "numberOfInstances": 0}, "no_series"),
+        ({"endpoint": []}, "no_endpoint"),
+        ({"endpoint": [{"reference": "Endpoint/missing"}]}, "no_endpoint"),
+        ({"contained": [endpoint("pacs", PACS, "dicom-qido-rs")]}, "endpoint_kind"),
+        ({"contained": [endpoint("pacs", STRANGER)]}, "endpoint_refused"),
+        ({"contained": [endpoint("pacs", PACS) | {"status": "off"}]}, "no_endpoint"),
+    ],
+)
+def test_a_study_that_cannot_be_read_says_why(changes: dict[str, Any], why: str) -> None:
+    found = study(**changes)
+    assert found.why_not == why
+    assert found.why_not_sentence()
+
+
+def test_a_modality_without_a_model_is_named() -> None:
+    series = imaging_study()["series"][0] | {"modality": {"code": "MG"}}
+    assert "MG" in (study(series=[series]).why_not_sentence() or "")
+
+
+def test_without_a_model_the_service_has_not_started() -> None:
+    found = read_study_resource(imaging_study(), {}, archive_rules(), frozenset())
+    assert found.why_not == "no_model"
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("https://pacs.example/dicomweb", True),
+        ("https://ehr.example/dicomweb", True),
+        ("http://pacs.example/dicomweb", False),
+        ("https://pacs.example:444/dicomweb", False),
+        ("https://pacs.example.evil.example/", False),
+        ("https://pacs.example@evil.example/", False),
+        ("https://user:secret@pacs.example/", False),
+        ("https://pacs.example/dicomweb?x=1", False),
+        ("https://pacs.example/dicomweb#x", False),
+        ("file:///etc/passwd", False),
+        ("http://169.254.169.254/latest", False),
+        ("https://pacs.example:port/", False),
+        ("", False),
+    ],
+)
+def test_only_registered_archives_get_requests(address: str, allowed: bool) -> None:
+    assert archive_rules().allows(address) is allowed
+
+
+def test_plain_http_is_allowed_on_loopback_only_where_registered() -> None:
+    rules = ArchiveRules("http://127.0.0.1:1/fhir", ("http://127.0.0.1:2",))
+    assert rules.allows("http://127.0.0.1:2/dicomweb")
+    assert not rules.allows("http://127.0.0.1:3/dicomweb")
+
+
+def test_a_secret_address_gets_no_token_and_is_not_shown() -> None:
+    flag = {"url": "http://registry.example/requires-access-token", "valueBoolean": False}
+    found = read(endpoint("a", f"{PACS}/s3cret") | {"extension": [flag]})
+    assert found.archive.wants_token is False
+    assert "s3cret" not in repr(found.archive)
+
+
+def test_the_list_is_newest_first_and_holds_what_cannot_be_read(
+    hospital: Hospital, bench: Workbench
+) -> None:
+    hospital.add(imaging_study(id="new", contained=[], endpoint=[], started="2024-01-01"))
+    found = list_studies(bench.record, "clark-dan", bench.archives, {"CR"})
+    assert [(one.id, one.why_not) for one in found] == [("new", "no_endpoint"), ("study-1", None)]
+
+
+def test_the_endpoint_is_read_by_itself_where_the_server_includes_none(
+    hospital: Hospital, bench: Workbench
+) -> None:
+    hospital.trick("GET", "^/fhir/ImagingStudy$", _without_includes(hospital))
+    found = find_study(bench.record, "clark-dan", "study-1", bench.archives, {"CR"})
+    assert found.archive is not None
+    assert hospital.asked("GET", "^/fhir/Endpoint/pacs$")
+
+
+def _without_includes(hospital: Hospital) -> Any:
+    def trick(request: Any) -> Any:
+        request.query.pop("_include", None)
+
+    return trick
+
+
+def test_a_study_of_another_patient_is_not_found(hospital: Hospital, bench: Workbench) -> None:
+    hospital.change("ImagingStudy/study-1", subject={"reference": "Patient/other"})
+    with pytest.raises(StudyError, match="no such study"):
+        find_study(bench.record, "clark-dan", "study-1", bench.archives, {"CR"})
+
+
+def test_no_request_goes_to_an_unregistered_archive(
+    hospital: Hospital, jobs: Jobs, launch: OpenLaunch
+) -> None:
+    with Hospital() as stranger:
+        hospital.add(endpoint("pacs", f"{stranger.origin}/dicomweb"))
+        row = jobs.read(launch)
+        assert row.state == "failed"
+        assert row.problem is not None
+        assert row.problem["code"] == "endpoint_refused"
+        assert stranger.requests == []
+    assert not hospital.of_type("DiagnosticReport")
