@@ -45,7 +45,7 @@ class OAuthError(SandboxError):
         return 401 if self.code == "invalid_client" else 400
 
 
-class AuthorizeRefused(SandboxError):
+class AuthorizeRefused(SandboxError):  # noqa: N818  a refusal, not a bug
     """An authorization request is refused (RFC 6749 4.1.2.1).
 
     ``redirect_uri`` is None when it is not proven to be the client's: then nothing is redirected.
@@ -61,7 +61,7 @@ class AuthorizeRefused(SandboxError):
         self.state = state
 
 
-class FhirProblem(SandboxError):
+class FhirProblem(SandboxError):  # noqa: N818  a refusal, not a bug
     """A FHIR request is refused.
 
     Parameters

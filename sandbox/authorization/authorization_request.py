@@ -75,6 +75,8 @@ def read_authorization_request(
     if ("launch" in requested) != (launch is not None):
         raise refuse("invalid_request", "scope launch and parameter launch belong together")
     scopes = grant(requested, split_scopes(client.scopes))
+    if launch is not None and "launch" not in scopes:
+        raise refuse("invalid_scope", "the client is not registered for EHR launches")
     if not scopes:
         raise refuse("invalid_scope", "none of the scopes is registered for this client")
     challenge, nonce = parameters["code_challenge"], parameters.get("nonce") or None

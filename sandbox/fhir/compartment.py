@@ -42,7 +42,8 @@ def patients_of(resource: Resource, resolve: Resolve) -> frozenset[str]:
     """
     kind = resource.get("resourceType", "")
     if kind == "Patient":
-        return frozenset({resource["id"]}) if "id" in resource else frozenset()
+        own_id = resource.get("id")
+        return frozenset({own_id}) if isinstance(own_id, str) else frozenset()
     owners = [_owner(value.get("reference"), resolve) for value in _owner_values(resource, kind)]
     if not owners:
         return frozenset()
@@ -54,11 +55,11 @@ def _owner_values(resource: Resource, kind: str) -> list[Resource]:
     return [value for value in values_at(resource, path) if isinstance(value, dict)] if path else []
 
 
-def _owner(reference: str | None, resolve: Resolve) -> frozenset[str]:
+def _owner(reference: object, resolve: Resolve) -> frozenset[str]:
     local = local_reference(reference)
     if local is not None and local[0] == "Patient":
         return frozenset({local[1]})
-    found = resolve(reference) if reference else None
+    found = resolve(reference) if isinstance(reference, str) else None
     # A Provenance of a Provenance would let this run in circles; it belongs to nobody.
     if found is None or found.get("resourceType") == "Provenance":
         return frozenset()

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import Request, Response
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import http_date
 
 from sandbox.errors import FhirProblem
@@ -46,12 +47,14 @@ def read_body(request: Request) -> dict[str, Any]:
     """
     if request.mimetype not in _JSON:
         raise FhirProblem(415, "not-supported", "the body must be application/fhir+json")
-    if (request.content_length or 0) > LARGEST_BODY:
-        raise FhirProblem(413, "too-long", f"a body may have {LARGEST_BODY} bytes at most")
+    request.max_content_length = LARGEST_BODY
     try:
         body = json.loads(
             request.get_data(), object_pairs_hook=_unique_names, parse_constant=_no_constant
         )
+    except RequestEntityTooLarge as error:
+        text = f"a body may have {LARGEST_BODY} bytes at most"
+        raise FhirProblem(413, "too-long", text) from error
     except (ValueError, RecursionError) as error:
         raise FhirProblem(400, "structure", "the body must be well-formed JSON") from error
     if not isinstance(body, dict):

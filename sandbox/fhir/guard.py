@@ -6,6 +6,7 @@ from the resource itself, before and after the backend has answered.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,6 +25,7 @@ from sandbox.settings import WriteProfile
 
 # What a write was checked against must still hold when it is done.
 _WRITING = threading.RLock()
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _NOTHING: Mapping[str, Resource] = {}
 
 
@@ -56,6 +58,9 @@ class GuardedRecords:
     def read(self, kind: str, resource_id: str, version: str | None = None) -> Resource:
         """Read the current or one older version."""
         reach = self._reach(kind, "r")
+        # Ids go into addresses of the real server behind the gateway.
+        if not _ID.fullmatch(resource_id) or (version and not _ID.fullmatch(version)):
+            raise FhirProblem(404, "not-found", "there is no such record")
         if version is None:
             found = self._backend.read(kind, resource_id)
         else:
@@ -185,6 +190,8 @@ class GuardedRecords:
         return self._find(*local) if local and local[0] in PARAMETERS else None
 
     def _find(self, kind: str, resource_id: str) -> Resource | None:
+        if not _ID.fullmatch(resource_id):
+            return None
         try:
             return self._backend.read(kind, resource_id)
         except FhirProblem as error:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from flask import Response, request
+from werkzeug.exceptions import InternalServerError
 
 from sandbox import hospital
 from sandbox.access import require_access
@@ -116,6 +117,18 @@ def _body_of(kind: str) -> Resource:
 
 def _resource_answer(resource: Resource) -> Response:
     return fhir_json(resource, versioned=resource)
+
+
+@blueprint.errorhandler(RecursionError)
+def too_deep(_: RecursionError) -> Response:
+    """JSON that is nested deeper than any resource."""
+    return problem(FhirProblem(400, "structure", "the body is nested too deep"))
+
+
+@blueprint.errorhandler(InternalServerError)
+def broken(_: InternalServerError) -> Response:
+    """An error of this server's own is an OperationOutcome too, and tells nothing else."""
+    return problem(FhirProblem(500, "exception", "the hospital made a mistake"))
 
 
 @blueprint.app_errorhandler(FhirProblem)

@@ -72,11 +72,23 @@ def check_resource(resource: Any) -> None:
         raise FhirProblem(400, "structure", "a resource is a JSON object with a resourceType")
     if kind not in PARAMETERS:
         raise FhirProblem(404, "not-supported", "this resource type is not kept here")
-    for issues in (_structure, _codes, _contained, _attachments):
+    for issues in (_empties, _structure, _codes, _contained, _attachments):
         found = tuple(issues(resource))[:MOST_ISSUES]
         if found:
             texts = "; ".join(f"{path}: {rule}" for path, rule in found)
             raise FhirProblem(422, "structure", texts, tuple(path for path, _ in found))
+
+
+def _empties(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """R4, "JSON Representation": no nulls, no empty objects, arrays or strings."""
+    path = path or node["resourceType"]
+    for name, value in node.items():
+        inner = f"{path}.{name}"
+        if value in (None, "", [], {}):
+            yield inner, "must not be empty"
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict):
+                yield from _empties(item, inner)
 
 
 def _structure(resource: dict[str, Any]) -> Iterator[tuple[str, str]]:

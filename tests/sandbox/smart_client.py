@@ -16,8 +16,8 @@ from sandbox.server import RunningSandbox
 
 CALLBACK = "http://127.0.0.1:9/callback/sandbox"
 SCOPES = (
-    "launch openid fhirUser online_access patient/Patient.r patient/ImagingStudy.rs user/Endpoint.r "
-    "patient/DiagnosticReport.crus patient/Observation.crus patient/Provenance.c"
+    "launch openid fhirUser online_access patient/Patient.r patient/ImagingStudy.rs "
+    "user/Endpoint.r patient/DiagnosticReport.crus patient/Observation.crus patient/Provenance.c"
 )
 FHIR_JSON = {"Content-Type": "application/fhir+json"}
 

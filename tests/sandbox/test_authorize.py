@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from sandbox.server import RunningSandbox
-from tests.sandbox.conftest import open_hospital
+from tests.sandbox.conftest import open_hospital, register
 from tests.sandbox.smart_client import CALLBACK, SCOPES, SmartClient, answer_of
 
 
@@ -121,6 +121,13 @@ def test_state_given_twice_is_refused(client: SmartClient) -> None:
 def test_scopes_that_are_not_registered_leave_nothing_to_grant(client: SmartClient) -> None:
     none = SmartClient(client.hospital, "everything")
     answer = answer_of(none.authorize(scope="offline_access", launch=None))
+    assert answer["error"] == "invalid_scope"
+
+
+def test_client_that_is_not_registered_for_launches_gets_none(tmp_path: Path) -> None:
+    narrow = register("narrow", "public", scopes="openid patient/Patient.r")
+    with open_hospital(tmp_path, clients=(narrow,)) as server:
+        answer = answer_of(SmartClient(server, "narrow").authorize())
     assert answer["error"] == "invalid_scope"
 
 

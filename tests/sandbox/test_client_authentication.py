@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote_plus
 
 import pytest
@@ -235,7 +235,7 @@ def test_introspection_tells_a_client_about_its_own_tokens_only(
 
 
 class _KeyServer(BaseHTTPRequestHandler):
-    served: dict[str, Any] = {}
+    served: ClassVar[dict[str, Any]] = {}
     requests = 0
 
     def do_GET(self) -> None:

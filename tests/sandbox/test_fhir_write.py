@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sandbox.server import RunningSandbox
 from tests.sandbox.smart_client import FhirSession, SmartClient, observation, report, texts
@@ -93,6 +95,29 @@ def test_prefer_chooses_what_a_write_shows(
     assert (response.json()["resourceType"] if response.content else None) == kind
 
 
+NAMES = st.sampled_from(
+    [
+        "id",
+        "meta",
+        "subject",
+        "reference",
+        "contained",
+        "result",
+        "status",
+        "code",
+        "coding",
+        "presentedForm",
+        "data",
+        "hash",
+        "issued",
+        "identifier",
+        "system",
+        "value",
+        "extension",
+    ]
+)
+
+
 def attachment(pdf: bytes, **changes: Any) -> dict[str, Any]:
     digest = base64.b64encode(hashlib.sha1(pdf).digest()).decode()
     right = {
@@ -131,7 +156,10 @@ def test_report_with_everything_is_taken(fhir: FhirSession) -> None:
         ({"code": None}, "DiagnosticReport.code"),
         ({"colour": "red"}, "DiagnosticReport.colour"),
         ({"issued": "2026-03-09"}, "DiagnosticReport.issued"),
-        ({"conclusion": ""}, "DiagnosticReport.conclusion"),
+        ({"conclusion": ""}, "DiagnosticReport.conclusion: must not be empty"),
+        ({"meta": {}}, "DiagnosticReport.meta: must not be empty"),
+        ({"result": []}, "DiagnosticReport.result: must not be empty"),
+        ({"meta": {"tag": [{"code": ""}]}}, "DiagnosticReport.meta.tag.code: must not be empty"),
         ({"subject": {"reference": "clark-dan"}}, None),
         ({"result": [{"reference": "#nothing"}]}, "refers to nothing that is contained"),
         ({"contained": [{"resourceType": "Device", "id": "x"}]}, "must be referred to"),
@@ -173,6 +201,7 @@ def test_refusals_do_not_repeat_what_was_sent(fhir: FhirSession) -> None:
         (b'{"resourceType": 1}', "application/fhir+json", 400),
         (b"[" * 100000, "application/fhir+json", 400),
         (b"\xff\xfe", "application/fhir+json", 400),
+        (b" " * (8 * 1024 * 1024 + 1), "application/fhir+json", 413),
     ],
 )
 def test_bodies_that_are_no_json_resource_are_refused(
@@ -203,3 +232,36 @@ def test_absolute_references_to_own_records_become_relative(fhir: FhirSession) -
     body = observation(subject={"reference": f"{fhir.hospital.fhir_base}/Patient/clark-dan"})
     stored = fhir.send("POST", "/Observation", body).json()
     assert stored["subject"]["reference"] == "Patient/clark-dan"
+
+
+@pytest.mark.parametrize("depth", [500, 800, 900, 960, 5000])
+def test_json_that_is_nested_very_deep_breaks_nothing(fhir: FhirSession, depth: int) -> None:
+    response = requests.post(
+        f"{fhir.hospital.fhir_base}/Observation",
+        data=b'{"resourceType": "Observation", "a": ' + b"[" * depth + b"]" * depth + b"}",
+        headers={
+            "Authorization": f"Bearer {fhir.access_token}",
+            "Content-Type": "application/fhir+json",
+        },
+        timeout=10,
+    )
+    assert response.status_code in (400, 403, 422)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.dictionaries(NAMES, JSON, max_size=3))
+def test_whatever_is_sent_is_taken_or_refused_and_breaks_nothing(
+    fhir: FhirSession, changes: dict[str, Any]
+) -> None:
+    response = fhir.send("POST", "/DiagnosticReport", {**report(), **changes})
+    assert response.status_code in (201, 400, 403, 422), response.text

@@ -182,3 +182,13 @@ def test_older_versions_are_read_through(fhir: FhirSession) -> None:
     fhir.send("PUT", "/Observation/gw-3", observation(id="gw-3"))
     assert fhir.get("/Observation/gw-3/_history/1").status_code == 200
     assert fhir.get("/Observation/gw-3/_history/5").status_code == 404
+
+
+def test_ids_cannot_smuggle_an_address_to_the_real_server(
+    upstream: Upstream, fhir: FhirSession
+) -> None:
+    upstream.seen.clear()
+    for name in ("clark-dan%3F_x=1", "%24everything", "clark-dan%23", "x%20y", "a" * 65):
+        assert fhir.get(f"/Patient/{name}").status_code == 404
+    assert fhir.get("/Patient/clark-dan/_history/1%3Fx").status_code == 404
+    assert upstream.seen == []
