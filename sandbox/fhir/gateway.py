@@ -22,6 +22,12 @@ from sandbox.fhir_backend import Parameters, Resource, SearchPage, Written
 
 TIMEOUT_S = 30
 _NEXT = re.compile(r"/?([A-Z][A-Za-z]+)?\?[^#\s]+")
+_HEADERS = {
+    "Accept": "application/fhir+json",
+    "Prefer": "return=representation",
+    "Cache-Control": "no-cache",  # HAPI answers repeated searches from a cache otherwise.
+}
+_CONTENT = {"Content-Type": "application/fhir+json"}
 _FORWARDED = frozenset({400, 404, 405, 409, 410, 412, 422, 429})
 
 
@@ -126,19 +132,12 @@ class GatewayRecords:
         body: Resource | None = None,
         headers: dict[str, str] | None = None,
     ) -> tuple[int, Resource]:
-        sent = {
-            "Accept": "application/fhir+json",
-            "Prefer": "return=representation",
-            "Cache-Control": "no-cache",  # HAPI answers repeated searches from a cache otherwise.
-            **({"Content-Type": "application/fhir+json"} if body is not None else {}),
-            **(headers or {}),
-        }
         try:
             response = self._session.request(
                 method,
                 f"{self._url}{path}",
                 json=body,
-                headers=sent,
+                headers={**_HEADERS, **(_CONTENT if body is not None else {}), **(headers or {})},
                 timeout=TIMEOUT_S,
                 allow_redirects=False,
             )
