@@ -37,13 +37,13 @@ export function prose(text) {
     .map((part) => (TOGETHER.test(part) ? element("span", { class: "together" }, part) : part));
 }
 
-/** A picture from icons.svg; always decoration, the words stand beside it. */
+/** A picture of templates/icons.svg, which the page carries; always decoration, the words stand beside it. */
 export function icon(name) {
   const picture = document.createElementNS(SVG, "svg");
   picture.setAttribute("aria-hidden", "true");
   picture.setAttribute("class", "icon");
   const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `/static/icons.svg#${name}`);
+  use.setAttribute("href", `#icon-${name}`);
   picture.append(use);
   return picture;
 }

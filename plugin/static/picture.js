@@ -30,6 +30,7 @@ export class Picture {
   #work = null; // AbortController of the study that is open
   #imageWork = null; // and of the image that is shown
   #images = [];
+  #image = null;
   #study = null;
 
   constructor(api) {
@@ -59,6 +60,13 @@ export class Picture {
     } catch (error) {
       if (!work.signal.aborted) this.#fail(asProblem(error));
     }
+  }
+
+  /** The open study as the list has it now, a new report included. */
+  refresh(study) {
+    if (study?.id !== this.#study?.id) return;
+    this.#study = study;
+    this.#describe(this.#image);
   }
 
   /** Offer the heat map of a reading of the open study. */
@@ -124,14 +132,15 @@ export class Picture {
   }
 
   #describe(image) {
+    this.#image = image;
     const study = this.#study;
     const shown = this.#images.length;
     byId("picture-heading").textContent = study.title || "Imaging study";
     byId("study-facts").replaceChildren(...factList([
       ["Acquired", dateInWords(image?.acquired) || dateInWords(study.started) || "not stated"],
       ["Accession", study.accession || "not given"],
-      ["Reports", (study.reports ?? []).map(({ status, ours }) => (ours ? `${status} (Wetread)` : status)).join(", ")],
       ...(image ? [["View", image.view_label || "not stated"], ["Age at image", ageInWords(image.age)]] : []),
+      ["Reports", (study.reports ?? []).map(({ status, ours }) => (ours ? `${status} (Wetread)` : status)).join(", ")],
     ]));
     byId("corner-view").textContent = image ? [image.view || image.view_label, shown > 1 ? `${image.number}/${shown}` : null].filter(Boolean).join("  ") : "";
     const identity = byId("identity");

@@ -50,11 +50,12 @@ class ReadingPage {
   #ask(launch) {
     this.#list();
     const readable = this.#studies.some((study) => study.readable);
-    const named = launch.study && !this.#studies.some((study) => study.id === launch.study);
+    const named = this.#studies.find((study) => study.id === launch.study);
     let text = "Choose an imaging study from the list.";
     if (!this.#studies.length) text = "There is no image to show.";
     else if (!readable) text = "None of these studies can be read. The list says why.";
-    else if (named) text = "The study that the chart asked for is not among this patient's studies. Choose one from the list.";
+    else if (named) text = `The study that the chart asked for cannot be read: ${named.why_not} Choose another one from the list.`;
+    else if (launch.study) text = "The study that the chart asked for is not among this patient's studies. Choose one from the list.";
     byId("viewport-message").replaceChildren(element("p", { class: "waiting" }, icon("image"), text));
     byId("layout").classList.add("nothing-chosen");
     byId("panel-body").replaceChildren(element("p", { class: "lead" }, readable ? "Choose a study first." : "Without a readable study there is nothing to diagnose."));
@@ -85,6 +86,7 @@ class ReadingPage {
       if (!isNew) return;
       this.#studies = (await this.#api.get("/api/studies")).studies;
       this.#list();
+      this.#picture.refresh(this.#studies.find((study) => study.id === this.#chosen));
     } catch (error) {
       announce(asProblem(error).title);
     }

@@ -63,7 +63,9 @@ function reasons(list, label) {
 /** A model card's address may be a page of ours or of the model's authors; anything else is only text. */
 function cardLink(card) {
   if (!card) return null;
-  if (!/^(https:\/\/|\/(?!\/))/.test(card)) return card;
+  if (!/^(https?:|\/)/.test(card) || !URL.canParse(card, location.origin)) return card;
+  const { protocol, origin } = new URL(card, location.origin);
+  if (protocol !== "https:" && origin !== location.origin) return card;
   return element("a", { href: card, target: "_blank", rel: "noopener noreferrer" }, "Model card");
 }
 
@@ -92,7 +94,7 @@ function unreadResult(result) {
   return [
     element("h3", { class: "headline", tabindex: "-1" }, result.headline || "No result: the model cannot read this image"),
     reasons(result.reasons, "Why it cannot be read"),
-    element("p", { class: "caution" }, icon("alert"), "This says nothing about Covid-19, neither for nor against it."),
+    element("p", { class: "caution" }, icon("alert"), element("span", {}, ...prose("This says nothing about Covid-19, neither for nor against it."))),
     reasons(result.cautions, "Keep in mind"),
     ...paragraphs(sentences(result)),
   ].filter(Boolean);

@@ -71,10 +71,10 @@ export function showStudies(studies, chosen, choose) {
   if (focused) place.querySelector(`[data-study="${CSS.escape(focused)}"]`)?.focus();
 }
 
-/** Make room for the image once a study is chosen: in narrow frames, and where the list is long. */
+/** Make room for image and result once a study is chosen: in small frames, and where the list is long. */
 export function foldStudies(studies) {
-  const narrow = matchMedia("(max-width: 51.99rem)").matches;
-  byId("studies-box").open = !narrow && studies.length <= 3;
+  const small = matchMedia("(max-width: 64rem), (max-height: 46rem)").matches;
+  byId("studies-box").open = !small && studies.length <= 3;
 }
 
 /** The study to open by itself: the chart's, or the only one that can be read. Never a guess between two. */

@@ -105,8 +105,18 @@ def test_model_version_limits_and_card_are_named(open_page: OpenPage) -> None:
     )
 
 
-def test_a_model_card_with_a_script_address_is_no_link(open_page: OpenPage) -> None:
-    model = answers.result()["model"] | {"card": "javascript:alert(1)"}
+def test_a_model_card_of_ours_is_a_link_without_https_too(
+    open_page: OpenPage, fake: FakePlugin
+) -> None:
+    card = f"{fake.base_url}/models/chest_xray/card"
+    model = answers.result()["model"] | {"card": card}
+    page = read(open_page, Scenario(readings=[answers.reading(result=answers.result(model=model))]))
+    expect(page.locator(".model a")).to_have_attribute("href", card)
+
+
+@pytest.mark.parametrize("card", ["javascript:alert(1)", "http://elsewhere.example/card", "card"])
+def test_a_model_card_elsewhere_is_no_link(open_page: OpenPage, card: str) -> None:
+    model = answers.result()["model"] | {"card": card}
     done = answers.reading(result=answers.result(model=model))
     page = read(open_page, Scenario(readings=[done]))
     expect(page.locator(".model a")).to_have_count(0)

@@ -11,6 +11,7 @@ import plugin
 
 STATIC = Path(plugin.__file__).parent / "static"
 TEMPLATE = Path(plugin.__file__).parent / "templates" / "reading.html"
+ICONS = TEMPLATE.with_name("icons.svg")
 SCRIPTS = sorted(STATIC.rglob("*.js"))
 FORBIDDEN = (
     "innerHTML",
@@ -54,13 +55,21 @@ def test_the_page_has_no_inline_style_or_handler_and_a_nonce_on_all_it_loads() -
     loads = re.findall(r"<(?:script|link rel=\"stylesheet\")[^>]*>", text)
     assert len(loads) >= 5
     assert all('nonce="{{ csp_nonce }}"' in tag for tag in loads)
-    for address in re.findall(r'(?:src|href)="/static/([^"#]+)', text):
+    for address in re.findall(r'(?:src|href)="/static/([^"#{]+)', text):
         assert (STATIC / address).is_file(), address
 
 
+def test_every_module_of_the_page_is_asked_for_at_once() -> None:
+    """Four levels of imports would be four round trips one after the other."""
+    listed = re.search(r"{% for name in \((.*?)\) %}", TEMPLATE.read_text(), re.DOTALL)
+    assert listed
+    preloaded = {f"{name}.js" for name in re.findall(r'"([^"]+)"', listed[1])}
+    assert preloaded == {named(script) for script in SCRIPTS} - {"launch.js", "reading.js"}
+
+
 def test_every_icon_that_is_used_exists() -> None:
-    drawn = set(re.findall(r'<symbol id="([\w-]+)"', (STATIC / "icons.svg").read_text()))
-    asked = set(re.findall(r"icons\.svg#([\w-]+)", TEMPLATE.read_text()))
+    drawn = set(re.findall(r'<symbol id="icon-([\w-]+)"', ICONS.read_text()))
+    asked = set(re.findall(r'"#icon-([\w-]+)"', TEMPLATE.read_text()))
     for script in SCRIPTS:
         asked |= set(re.findall(r'icon(?:Name:\s*|\()"([\w-]+)"', script.read_text()))
     assert asked <= drawn
