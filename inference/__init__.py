@@ -1,1 +1,6 @@
-"""See docs/architecture.md."""
+"""From image files to a prediction with a heat map; knows neither Flask nor FHIR.
+
+`images.read_image` -> `registry.load_model(...).read` -> `rendering`. A new model is a new folder
+under `models` (its contract is in that package's docstring); a new runtime is a new file under
+`runtimes`. Importing any of this loads no runtime.
+"""

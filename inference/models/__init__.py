@@ -23,7 +23,8 @@ A folder `NAME` holds
 ``golden.json``
     Golden probabilities (see `inference.golden`), reproduced at every start within 0.005.
 ``MODEL_CARD.md``, ``WEIGHTS_LICENSE.md``, ``training.toml``, ``network.py``
-    For people and for training; serving reads none of them.
+    For people and for training; serving reads none of them. The card has the headings that
+    ``tests/inference/test_every_model.py`` looks for.
 
 The types are in `inference.model_facts` and `inference.model_folder`.
 """

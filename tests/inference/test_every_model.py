@@ -16,6 +16,13 @@ from inference.model import Model
 from inference.rendering import heat_map_png
 from tests.inference.conftest import TOY_MODELS
 
+_CARD_HEADINGS = (
+    "What it is for",
+    "How it reads",
+    "How it was trained",
+    "Figures",
+    "Known weaknesses",
+)
 _OPENED: dict[str, Model] = {}
 
 
@@ -149,10 +156,12 @@ def test_a_colour_photograph_is_refused(model: Model) -> None:
     assert model.read([replace(suitable(model), colour=True)]).status == "cannot_read"
 
 
-def test_the_card_is_complete(name: str, folder: Path) -> None:
+def test_the_card_is_complete(model: Model, folder: Path) -> None:
     if folder.parent in TOY_MODELS:
         pytest.skip("the toy is read by no clinician")
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
-    for topic in ("Intended use", "Training data", "Evaluation", "Limits", "Licence"):
-        assert topic.lower() in card.lower(), f"{name}: the card must speak of {topic}"
-    assert (folder / "WEIGHTS_LICENSE.md").exists()
+    assert f"version {model.facts.version}" in card
+    for heading in _CARD_HEADINGS:
+        assert f"## {heading}" in card
+    assert "not a medical device" in card
+    assert "research" in (folder / "WEIGHTS_LICENSE.md").read_text("utf-8").lower()

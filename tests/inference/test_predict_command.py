@@ -117,6 +117,36 @@ def test_a_ct_series_without_a_ct_model_cannot_be_read(tmp_path: Path) -> None:
     assert result.exit_code == 0
 
 
+def test_an_object_without_image_cannot_be_read(tmp_path: Path) -> None:
+    report = chest(Modality="SR", PixelData=None, Rows=None, Columns=None)
+    (tmp_path / "report.dcm").write_bytes(to_bytes(report))
+    (line,) = lines(run(tmp_path, "--json"))
+    assert line["status"] == "cannot_read"
+    assert line["reasons"][0]["code"] == "no_image"  # type: ignore[index]
+
+
+def test_files_with_unusual_names_are_found_by_their_first_bytes(tmp_path: Path) -> None:
+    (tmp_path / "image.bin").write_bytes(to_bytes(chest(Modality="CT")))
+    (tmp_path / "table.bin").write_bytes(b"1;2;3")
+    result = run(tmp_path, "--json")
+    assert [Path(str(line["path"])).name for line in lines(result)] == ["image.bin"]
+
+
+def test_an_accident_in_one_file_does_not_stop_the_others(
+    mixed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inference import path_reading
+
+    def fails(*_arguments: object) -> None:
+        raise RuntimeError("SECRET^NAME")
+
+    monkeypatch.setattr(path_reading, "_answered", fails)
+    result = run(mixed / "a.dcm", mixed / "b.png", "--json", *TOY)
+    assert [line["status"] for line in lines(result)] == ["error", "error"]
+    assert "RuntimeError" in result.stdout
+    assert "SECRET" not in result.stdout
+
+
 def test_an_unknown_model_is_a_usage_error(mixed: Path) -> None:
     result = run(mixed, "--model", "nonsense")
     assert result.exit_code == 2

@@ -17,6 +17,7 @@ from inference import golden, registry
 from inference.errors import ModelRefused, RuntimeUnavailable, UnknownModel
 from inference.images import DicomFacts, Image, read_image
 from inference.model import Model, interpret_outputs
+from inference.model_folder import Prepared
 from tests.inference.conftest import TOY_MODELS
 from tests.inference.dicom_files import chest, gradient, to_bytes
 
@@ -244,6 +245,21 @@ def test_crops_are_averaged_and_the_heat_map_has_an_absolute_scale(toy: Model) -
 def test_outputs_that_are_no_probabilities_are_refused(toy: Model, outputs: np.ndarray) -> None:
     with pytest.raises(ModelRefused, match="must give"):
         interpret_outputs(toy.facts, (outputs.astype(np.float32),))
+
+
+def test_outputs_that_are_not_finite_are_refused(toy: Model) -> None:
+    with pytest.raises(ModelRefused, match="finite"):
+        toy.classify(Prepared(np.full((1, 8, 8), np.nan, np.float32)))
+
+
+def test_the_folders_own_interpretation_is_used(copied: Path) -> None:
+    (copied / "interpret.py").write_text(
+        "from inference.model_folder import Interpreted\n"
+        "def interpret(prepared, outputs):\n"
+        "    return Interpreted({'dark': 0.25, 'bright': 0.75}, interval=(0.6, 0.9))\n"
+    )
+    prediction = registry.assemble(NAME, search=(copied.parent,)).read([image()])
+    assert (prediction.probability, prediction.interval) == (0.75, (0.6, 0.9))
 
 
 def test_an_array_of_the_wrong_shape_is_refused(toy: Model) -> None:
