@@ -106,6 +106,11 @@ def test_other_items_are_not_the_study(item: object) -> None:
     assert read_context({"fhirContext": [item]}, BASE).imaging_study is None
 
 
+@pytest.mark.parametrize("role", ["", None, 7, ["launch"], "a\nb"])
+def test_an_item_whose_role_cannot_be_read_is_left_out(role: object) -> None:
+    assert read_fhir_context([{"reference": "ImagingStudy/st-1", "role": role}], BASE) == ()
+
+
 def test_of_several_studies_none_is_chosen() -> None:
     items = [{"reference": f"ImagingStudy/st-{number}"} for number in (1, 2, 1)]
     context = read_context({"fhirContext": items}, BASE)
