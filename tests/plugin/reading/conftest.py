@@ -181,7 +181,9 @@ def settings(
 
 
 @pytest.fixture
-def services(settings: Settings) -> Iterator[Services]:
+def services(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    # The copied database has its tables; Alembic would take longer than the test.
+    monkeypatch.setattr(Database, "upgrade", lambda _: None)
     built = build_services(settings)
     limits = HttpLimits(connect_s=1, read_s=0.5, total_s=2, backoff_s=0.01, retry_after_s=0.1)
     yield replace(built, http=Http(limits))
@@ -211,12 +213,12 @@ def open_launch(services: Services, **changes: Any) -> tuple[str, str]:
     scopes = changes.pop("granted", DEFAULT_SCOPES)
     token = changes.pop("token", "token-0")
     refresh = changes.pop("refresh", None)
-    user = values["fhir_user"]
+    subject = changes.pop("subject", "p1")
     issuer = services.settings.ehrs[0].issuer
     completed = CompletedLaunch(
         tokens=TokenResponse(token, 300, " ".join(scopes), refresh_token=refresh),
         context=LaunchContext(**(values | changes)),
-        identity=Identity(issuer, user) if user else None,
+        identity=Identity(issuer, subject) if subject else None,
         granted=tuple(scopes),
         missing=(),
     )

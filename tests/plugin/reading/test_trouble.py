@@ -398,10 +398,10 @@ def test_a_sign_in_that_runs_out_waits_for_the_same_user_and_is_finished_at_the_
     assert not hospital.of_type("DiagnosticReport")
 
     hospital.tokens.add("token-new")
-    others = [
-        {"fhir_user": f"{hospital.issuer}/Practitioner/p2"},
+    others: list[dict[str, Any]] = [
+        {"subject": "p2"},
         {"patient": "somebody-else"},
-        {"fhir_user": None},
+        {"subject": None},
     ]
     for different in others:
         stranger = services.launches.get(open_launch(services, token="token-new", **different)[0])
@@ -432,7 +432,7 @@ def test_a_reading_that_waited_is_checked_again_before_it_is_written(
 def test_without_a_named_user_nobody_is_awaited(
     jobs: Jobs, hospital: Hospital, services: Services
 ) -> None:
-    launch = services.launches.get(open_launch(services, fhir_user=None)[0])
+    launch = services.launches.get(open_launch(services, subject=None)[0])
     _expire_before_writing(hospital)
     row = jobs.read(launch)
     assert row.state == DONE
