@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from inference.models.chest_xray import network, prepare
 from training.crops import Crops
 from training.drawing import drawn_epoch, usable
+from training.errors import TableError
 from training.fitting import Checkpoint, Schedule, fit
 from training.imagenet import State, load_into
 from training.settings import Settings
@@ -54,6 +55,11 @@ def train_classifier(
     -------
     keras.Model
         See ``network.classifier``.
+
+    Raises
+    ------
+    TableError
+        If no image is left to train on.
     """
     own = settings.classifier
     keras.utils.set_random_seed(settings.seed)
@@ -63,8 +69,9 @@ def train_classifier(
     _freeze(model, own.frozen_stages)
     optimizer = keras.optimizers.AdamW(own.learning_rate, weight_decay=own.weight_decay)
     model.compile(optimizer, partial(allowed_cross_entropy, classes=len(settings.classes)))
-    keep = tuple(row for row in crops.rows if usable(row, settings))
-    part = crops.of(keep)
+    part = crops.of(tuple(row for row in crops.rows if usable(row, settings)))
+    if not part.rows:
+        raise TableError("training must have images in which lungs were found; there are none")
     schedule = Schedule(own.learning_rate, own.warm_up_steps, epochs * own.steps_per_epoch)
 
     def told(epoch: int, loss: float) -> None:

@@ -15,6 +15,7 @@ from inference.golden import phantom, record
 from inference.model_folder import Prepared
 from inference.models.chest_xray import network, prepare
 from inference.registry import assemble
+from training.card import update_card
 from training.errors import ExportError
 from training.evaluation import Figures, Predictions
 from training.export import export_onnx
@@ -63,7 +64,9 @@ def publish(
     """
     networks = _export_networks(folder, fitted, point, run.settings)
     write_json(folder / "figures.json", figures)
-    write_json(folder / "trained.json", _trained(networks, point, figures, run))
+    trained = _trained(networks, point, figures, run)
+    write_json(folder / "trained.json", trained)
+    update_card(folder / "MODEL_CARD.md", figures, trained)
     _write_predictions(folder / "predictions.csv", parts, run.settings)
     write_golden(folder)
 

@@ -1,0 +1,86 @@
+"""A whole run on drawn chests: from the table to weights that serving accepts."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inference.golden import phantom
+from inference.models.chest_xray import network
+from inference.registry import load_model
+from tests.training.conftest import CELLS
+from training.card import BEGIN
+from training.run import run
+
+pytestmark = [pytest.mark.training, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def figures(folder: Path, data: Path, work: Path) -> dict[str, Any]:
+    # A run of seconds has too few steps for slow averages.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "BATCH_NORM_MOMENTUM", 0.8)
+        return run(folder, data, work, pretrained=False)
+
+
+def test_serving_accepts_the_weights_and_reproduces_the_golden_answers(
+    figures: dict[str, Any], folder: Path
+) -> None:
+    model = load_model(folder.name, threads=1, search=(folder.parent,))
+    prediction = model.read([phantom(1)])
+    assert prediction.status == "ok"
+    assert sum(prediction.classes.values()) == pytest.approx(1, abs=1e-4)
+    assert prediction.heat_map is not None
+    assert figures["lung_finder_dice"]["kermany"] > 0.7
+
+
+def test_the_record_names_everything_the_weights_depend_on(
+    figures: dict[str, Any], folder: Path
+) -> None:
+    record = json.loads((folder / "trained.json").read_text("utf-8"))
+    assert record["seed"] == record["settings"]["seed"]
+    assert len(record["data_sha256"]) == 64
+    assert {"commit", "libraries", "networks", "operating_point"} <= record.keys()
+    card = (folder / "MODEL_CARD.md").read_text("utf-8")
+    assert f"{record['operating_point']['threshold']:.3f}" in card.split(BEGIN)[1]
+    assert json.loads((folder / "figures.json").read_text("utf-8")) == figures
+
+
+def test_every_image_that_did_not_train_has_its_prediction_kept(
+    figures: dict[str, Any], folder: Path
+) -> None:
+    with (folder / "predictions.csv").open(newline="") as file:
+        kept = list(csv.DictReader(file))
+    held_out = [row for row in kept if row["part"] == "held_out"]
+    assert len(held_out) + len(figures["refused_without_lungs"]) >= 2 * len(CELLS)
+    assert {row["part"] for row in kept} == {"choices", "held_out", "article"}
+
+
+def test_a_second_run_takes_up_the_first_one_and_gives_the_same_figures(
+    figures: dict[str, Any], folder: Path, data: Path, work: Path
+) -> None:
+    weights = (folder / "weights" / "lung_finder.onnx").read_bytes()
+    again = run(folder, data, work, pretrained=False)
+    assert (folder / "weights" / "lung_finder.onnx").read_bytes() == weights
+    for part in ("held_out", "choices"):
+        first, second = figures[part]["adults"]["auc"], again[part]["adults"]["auc"]
+        assert second["value"] == pytest.approx(first["value"], abs=0.01)
+    assert again["images"] == figures["images"]
+
+
+def test_the_runs_without_a_source_and_without_lungs_are_reported(figures: dict[str, Any]) -> None:
+    assert [part["left_out"] for part in figures["left_out"]] == [
+        ["nih", "rsna_normal"],
+        ["ieee8023"],
+    ]
+    assert figures["left_out"][0]["adults"]["specificity"]["images"] > 0
+    assert set(figures["probe"]) == {"as_it_is", "lungs_blanked", "outline_only"}
