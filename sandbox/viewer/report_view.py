@@ -62,7 +62,7 @@ def view_report(report: Json, observations: Sequence[Json]) -> ReportView:
         by_machine=by_machine,
         status_words=words,
         conclusion=str(report.get("conclusion", "")),
-        issued=when(str(report.get("issued", ""))),
+        issued=_instant(str(report.get("issued", ""))),
         effective=when(str(report.get("effectiveDateTime", ""))),
         study=_study(report),
         values=tuple(v for observation in observations for v in _values(observation)),
@@ -83,6 +83,12 @@ def concept(value: Json) -> str:
     """A CodeableConcept for people."""
     codings = value.get("coding") or [{}]
     return str(value.get("text") or codings[0].get("display") or codings[0].get("code") or "")
+
+
+def _instant(moment: str) -> str:
+    # The moment of writing comes from another machine, so its time zone belongs to it.
+    zone = moment[19:].lstrip(".0123456789")
+    return f"{when(moment)} {'UTC' if zone in ('Z', '+00:00') else zone}".strip()
 
 
 def _is_by_machine(report: Json) -> bool:
