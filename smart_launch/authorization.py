@@ -69,11 +69,7 @@ def build_authorization_request(
     ----------
     SMART App Launch 2.2.0, app-launch.html#obtain-authorization-code; RFC 7636 4.2
     """
-    if configuration.authorization_endpoint is None:
-        raise DiscoveryError(
-            "authorization_endpoint_missing",
-            "The record system does not say where its users sign in.",
-        )
+    endpoint = _require_endpoint(configuration)
     state, nonce = secrets.token_urlsafe(_STATE_BYTES), secrets.token_urlsafe(_STATE_BYTES)
     verifier = secrets.token_urlsafe(_VERIFIER_BYTES)
     scopes = requested_scopes(registration.scopes, standalone=launch is None)
@@ -91,8 +87,7 @@ def build_authorization_request(
         parameters["launch"] = launch
     if "openid" in scopes:
         parameters["nonce"] = nonce
-    url = _with_parameters(configuration.authorization_endpoint, parameters)
-    return AuthorizationRequest(url, state, nonce, verifier)
+    return AuthorizationRequest(_with_parameters(endpoint, parameters), state, nonce, verifier)
 
 
 def requested_scopes(scopes: tuple[str, ...], *, standalone: bool) -> tuple[str, ...]:
@@ -116,6 +111,15 @@ def code_challenge(code_verifier: str) -> str:
     """S256 challenge of a verifier (RFC 7636 4.2)."""
     digest = hashlib.sha256(code_verifier.encode("ascii")).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
+def _require_endpoint(configuration: SmartConfiguration) -> str:
+    if configuration.authorization_endpoint is None:
+        raise DiscoveryError(
+            "authorization_endpoint_missing",
+            "The record system does not say where its users sign in.",
+        )
+    return configuration.authorization_endpoint
 
 
 def _with_parameters(endpoint: str, parameters: dict[str, str]) -> str:

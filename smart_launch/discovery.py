@@ -108,13 +108,7 @@ def read_configuration(fhir_base: str, document: Mapping[str, Any]) -> SmartConf
             "token_endpoint_missing",
             "The record system does not say where access tokens are given out.",
         )
-    methods = _texts(document, "code_challenge_methods_supported")
-    if methods and "S256" not in methods:
-        raise DiscoveryError(
-            "pkce_unsupported",
-            "The record system does not offer the protection of the sign-in that this app "
-            "insists on (PKCE with S256).",
-        )
+    _require_pkce(document)
     return SmartConfiguration(
         fhir_base=base,
         token_endpoint=token_endpoint,
@@ -123,7 +117,6 @@ def read_configuration(fhir_base: str, document: Mapping[str, Any]) -> SmartConf
         jwks_uri=_endpoint(base, document, "jwks_uri"),
         revocation_endpoint=_endpoint(base, document, "revocation_endpoint"),
         introspection_endpoint=_endpoint(base, document, "introspection_endpoint"),
-        code_challenge_methods_supported=methods,
         authorization_response_iss_parameter_supported=(
             document.get("authorization_response_iss_parameter_supported") is True
         ),
@@ -133,11 +126,22 @@ def read_configuration(fhir_base: str, document: Mapping[str, Any]) -> SmartConf
 
 _LISTS = (
     "capabilities",
+    "code_challenge_methods_supported",
     "scopes_supported",
     "grant_types_supported",
     "token_endpoint_auth_methods_supported",
     "token_endpoint_auth_signing_alg_values_supported",
 )
+
+
+def _require_pkce(document: Mapping[str, Any]) -> None:
+    methods = _texts(document, "code_challenge_methods_supported")
+    if methods and "S256" not in methods:
+        raise DiscoveryError(
+            "pkce_unsupported",
+            "The record system does not offer the protection of the sign-in that this app "
+            "insists on (PKCE with S256).",
+        )
 
 
 def fetch_json(http: Http, url: str) -> dict[str, Any]:
