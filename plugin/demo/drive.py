@@ -175,7 +175,7 @@ class Clinician:
         reading = self._api("POST", "/api/readings", handle, {"study": study})["id"]
         deadline = time.monotonic() + READING_LIMIT_S
         while time.monotonic() < deadline:
-            state = self._api("GET", f"/api/readings/{reading}", handle)
+            state: dict[str, Any] = self._api("GET", f"/api/readings/{reading}", handle)
             if state["state"] in ENDED:
                 return state
             time.sleep(POLL_S)
