@@ -230,6 +230,14 @@ def test_cookies_of_one_user_never_travel_with_another(http: Http, server: Loopb
     assert "Cookie" not in server.asked[1].headers
 
 
+def test_a_cookie_that_a_library_sets_is_not_sent_either(server: Loopback) -> None:
+    server.says("GET", "/a", Says(200))
+    with HardenedSession(HttpLimits()) as session:
+        session.cookies.set("session", "doctor-1")
+        session.get(f"{server.url}/a")
+    assert "Cookie" not in server.asked[0].headers
+
+
 def test_a_netrc_file_does_not_replace_the_bearer_token(
     http: Http, server: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

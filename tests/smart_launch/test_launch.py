@@ -136,6 +136,16 @@ def test_an_openid_configuration_with_plain_http_keys_is_refused(
         launched(http, ehr)
 
 
+def test_an_openid_configuration_without_keys_is_named(
+    http: Http, ehr: AuthorizationServer
+) -> None:
+    ehr.configuration.pop("jwks_uri")
+    document = {"issuer": ehr.issuer, "jwks_uri": None}
+    ehr.book.says("GET", "/fhir/.well-known/openid-configuration", Says(body=document))
+    with pytest.raises(DiscoveryError, match="keys_unknown"):
+        launched(http, ehr)
+
+
 def test_a_server_that_sends_a_lifetime_as_text_and_no_scope_is_understood(
     http: Http, ehr: AuthorizationServer
 ) -> None:
