@@ -14,7 +14,6 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
-    ColumnElement,
     Float,
     Integer,
     LargeBinary,
@@ -199,13 +198,6 @@ class LaunchStore:
                 )
             return self._read(row)
 
-    def open_launches_of(self, user_key: str) -> tuple[OpenLaunch, ...]:
-        """List the open launches of one user, newest first: they may finish his readings."""
-        query = select(Launch).where(Launch.user_key == user_key, *self._is_open())
-        with self.database.session() as session:
-            rows = session.scalars(query.order_by(Launch.created_at.desc()))
-            return tuple(self._read(row) for row in rows)
-
     def end(self, launch_id: str) -> None:
         """Make the handle useless, now; the tokens stay until `Tokens` has revoked them."""
         still_open = (Launch.id == launch_id, Launch.ended_at.is_(None))
@@ -235,14 +227,6 @@ class LaunchStore:
         old = Launch.expires_at < self.clock() - self.retention_seconds
         with self.database.session() as session:
             session.execute(delete(Launch).where(old))
-
-    def _is_open(self) -> tuple[ColumnElement[bool], ...]:
-        moment = self.clock()
-        return (
-            Launch.ended_at.is_(None),
-            Launch.expires_at > moment,
-            Launch.used_at > moment - self.idle_seconds,
-        )
 
     def _read(self, row: Launch) -> OpenLaunch:
         try:

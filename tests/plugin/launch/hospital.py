@@ -51,6 +51,7 @@ class Hospital:
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.revoked: list[str] = []
         self.codes: dict[str, dict[str, str]] = {}
+        self.patients: dict[str, str] = {}
         self.refresh_tokens: set[str] = set()
         self.key = ECKey.generate_key("P-384", {"kid": "hospital", "use": "sig", "alg": "ES384"})
         self._foreign = ECKey.generate_key("P-384", {"kid": "hospital"})
@@ -117,7 +118,8 @@ class Hospital:
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier).digest()).rstrip(b"=")
         if asked is None or challenge.decode() != asked["code_challenge"]:
             return jsonify(error="invalid_grant"), 400
-        answer = self._tokens() | {"patient": "p-1", "id_token": self._id_token(asked["nonce"])}
+        patient = self.patients.get(request.form["code"], "p-1")
+        answer = self._tokens() | {"patient": patient, "id_token": self._id_token(asked["nonce"])}
         answer |= self.behaviour.token
         for name in self.behaviour.leave_out:
             answer.pop(name)
