@@ -47,7 +47,8 @@ def test_constraints_are_read() -> None:
     "text",
     ["", "openid", "launch/patient", "patient/Patient", "patient/Patient.", "patient/Patient.sr",
      "patient/Patient.rr", "patient/Patient.x", "patient/patient.r", "practitioner/Patient.r",
-     "patient/Patient.r?", "patient/Patient.r?&", "patient/Patient.r ?x=1", "patient/Patient.reads", "Patient/Patient.r"],
+     "patient/Patient.r?", "patient/Patient.r?&", "patient/Patient.r ?x=1",
+     "patient/Patient.reads", "Patient/Patient.r"],
 )  # fmt: skip
 def test_other_texts_are_not_scopes_on_resources(text: str) -> None:
     assert parse(text) is None
