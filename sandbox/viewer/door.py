@@ -7,7 +7,8 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, g, redirect, request
+from werkzeug.wrappers import Response as BaseResponse
 
 from sandbox import hospital
 
@@ -60,10 +61,12 @@ def signed_in() -> bool:
 
 
 @blueprint.before_request
-def guard() -> Response | None:
+def guard() -> BaseResponse | None:
     """Sign the demo user in on any page; everything else needs his session and this origin."""
     if request.endpoint == "viewer.static":
         return None
+    if not _own_address():
+        return redirect(f"{hospital.current().settings.base_url}/", 307)
     if not request.path.startswith("/viewer/"):
         if not signed_in():
             g.new_session = _sessions.start()
@@ -75,11 +78,17 @@ def guard() -> Response | None:
     return None
 
 
+def _own_address() -> bool:
+    # Every page signs somebody in, so a foreign name that leads to this machine (DNS rebinding)
+    # must get none; and under another name no frame and no launch would fit together.
+    return request.host_url.rstrip("/") == hospital.current().settings.base_url
+
+
 def _same_origin() -> bool:
     # SameSite=Lax counts localhost:8080 and localhost:9000 as one site; the origin does not.
     if request.method in ("GET", "HEAD"):
         return request.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none")
-    return request.headers.get("Origin") == request.host_url.rstrip("/")
+    return request.headers.get("Origin") == hospital.current().settings.base_url
 
 
 @blueprint.after_request
