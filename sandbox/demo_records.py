@@ -63,14 +63,19 @@ def load_demo_records(backend: FhirBackend, base_url: str) -> None:
             {
                 "resourceType": "Bundle",
                 "type": "transaction",
-                "entry": [_entry(resource) for resource in wanted],
+                "entry": [_entry(resource, base_url) for resource in wanted],
             }
         )
 
 
-def _entry(resource: Resource) -> dict[str, Any]:
+def _entry(resource: Resource, base_url: str) -> dict[str, Any]:
     address = f"{resource['resourceType']}/{resource['id']}"
-    return {"resource": resource, "request": {"method": "PUT", "url": address}}
+    return {
+        # Servers that validate resolve relative references by it (HAPI answers 422 without).
+        "fullUrl": f"{base_url}/fhir/r4/{address}",
+        "resource": resource,
+        "request": {"method": "PUT", "url": address},
+    }
 
 
 def _exists(backend: FhirBackend, resource: Resource) -> bool:

@@ -169,7 +169,9 @@ def _read_mark(mark: str) -> str:
 
 
 def _problem(status: int, answer: Any) -> FhirProblem:
-    issues = answer.get("issue", []) if isinstance(answer, dict) else []
+    found = answer.get("issue", []) if isinstance(answer, dict) else []
+    # Validating servers add dozens of warnings; the errors are what the refusal is about.
+    issues = [issue for issue in found if issue.get("severity") in ("error", "fatal")] or found
     texts = [issue.get("diagnostics") or issue.get("code", "") for issue in issues]
     text = "; ".join(filter(None, texts)) or "the FHIR server refused the request"
     code = issues[0].get("code", "processing") if issues else "processing"
