@@ -31,7 +31,7 @@ def hang_up(handler: BaseHTTPRequestHandler) -> None:
 
 
 def fall_silent(handler: BaseHTTPRequestHandler) -> None:
-    time.sleep(0.6)
+    time.sleep(3)  # much longer than the impatient client waits, also on a busy machine
 
 
 def drip(handler: BaseHTTPRequestHandler) -> None:
@@ -80,15 +80,16 @@ def test_a_post_is_never_repeated(http: Http, server: Loopback, write) -> None:
     assert len(server.asked) == 1
 
 
-def test_a_silent_server_is_asked_three_times_with_get_and_once_with_post(
-    impatient: Http, server: Loopback
+@pytest.mark.parametrize(("method", "further_tries"), [("GET", 2), ("POST", 0)])
+def test_a_silent_server_is_asked_again_with_get_only(
+    impatient: Http, server: Loopback, pauses: list[float], method: str, further_tries: int
 ) -> None:
-    for method, times in (("GET", 3), ("POST", 1)):
-        server.says(method, f"/{method}", Says(write=fall_silent))
-        with pytest.raises(TransportError, match="timed_out") as caught:
-            impatient.send(method, f"{server.url}/{method}")
-        assert caught.value.retryable
-        assert len(server.asked_at(f"/{method}")) == times
+    server.says(method, "/a", Says(write=fall_silent))
+    with pytest.raises(TransportError, match="timed_out") as caught:
+        impatient.send(method, f"{server.url}/a")
+    assert caught.value.retryable
+    # Counted here: a busy server thread may not have written down the last question yet.
+    assert len(pauses) == further_tries
 
 
 def test_a_post_is_not_repeated_on_503_either(http: Http, server: Loopback) -> None:
