@@ -151,10 +151,16 @@ class GuardedRecords:
         if reach.everything:
             return
         self._demand(reach, resource, coming)
-        for _, holder in references_in(resource):
-            target = self._resolve(holder["reference"], coming)
-            if target is not None and _kind(target) in PATIENT_TYPES:
-                self._demand(reach, target, coming)
+        for reference in sorted({holder["reference"] for _, holder in references_in(resource)}):
+            self._check_target(reach, reference, coming)
+
+    def _check_target(self, reach: Reach, reference: str, coming: Mapping[str, Resource]) -> None:
+        local = local_reference(reference)
+        if local is not None and local[0] == "Patient":
+            if not reach.admits(local[1]):
+                raise _forbidden("the record refers to a patient that this token is not for")
+        elif (target := self._resolve(reference, coming)) and _kind(target) in PATIENT_TYPES:
+            self._demand(reach, target, coming)
 
     def _batch_entry(self, entry: Entry) -> dict[str, Any]:
         from sandbox.fhir.batches import run_entry

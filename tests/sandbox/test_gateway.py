@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 import requests
@@ -123,7 +124,8 @@ def test_writes_come_back_under_the_hospitals_address(fhir: FhirSession) -> None
 
 
 def test_transaction_and_conditional_create_go_through(fhir: FhirSession) -> None:
-    done = fhir.send("POST", "", bundle(put(report(id="gw-2")), post(observation())))
+    named = put(report(id="gw-2")) | {"fullUrl": f"{fhir.hospital.fhir_base}/DiagnosticReport/gw-2"}
+    done = fhir.send("POST", "", bundle(named, post(observation(), f"urn:uuid:{uuid4()}")))
     assert [e["response"]["status"][:3] for e in done.json()["entry"]] == ["201", "201"]
     body = observation(identifier=[{"system": "urn:test", "value": "gw"}])
     query = "identifier=urn:test|gw"
@@ -137,6 +139,12 @@ def test_refusals_of_the_real_server_are_handed_on(fhir: FhirSession) -> None:
     response = fhir.send("POST", "/DiagnosticReport", report(status="bogus"))
     assert response.status_code == 422
     assert "must be one of" in texts(response)
+
+
+def test_warnings_of_the_real_server_do_not_hide_its_error(fhir: FhirSession) -> None:
+    response = fhir.send("POST", "", bundle(post(observation())))
+    assert response.status_code == 422
+    assert texts(response) == "entry missing fullUrl"
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,14 @@ class Upstream:
         version = read_version(request.headers.get("If-Match"))
         return self._written(self.records.update(request.get_json(), if_match=version))
 
-    def _bundle(self) -> Response:
-        return jsonify(self.records.transaction(request.get_json()))
+    def _bundle(self) -> tuple[Response, int]:
+        bundle = request.get_json()
+        if any("fullUrl" not in entry for entry in bundle["entry"]):
+            # As HAPI does with validation on: the error stands among warnings.
+            told = [("warning", "no narrative"), ("error", "entry missing fullUrl")]
+            issues = [{"severity": s, "code": "processing", "diagnostics": d} for s, d in told]
+            return jsonify({"resourceType": "OperationOutcome", "issue": issues}), 422
+        return jsonify(self.records.transaction(bundle)), 200
 
     def _written(self, written: Written) -> tuple[Response, int]:
         return jsonify(written.resource), 201 if written.created else 200
