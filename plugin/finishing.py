@@ -36,9 +36,7 @@ def finish(services: Services, ehr: Ehr, arrived: CallbackRequest) -> str:
     check_response_issuer(configuration, arrived.iss)
     check_authorization_error(arrived.error)
     if not arrived.code:
-        raise LaunchDenied(
-            "A sign-in must come back with a code; this one came without.", code="code_missing"
-        )
+        raise LaunchDenied("A sign-in must end with a code; this one did not.", code="code_missing")
     completed = finish_launch(
         services.http,
         registration,

@@ -8,7 +8,7 @@ from flask import Flask, Response, jsonify, make_response, render_template, requ
 from werkzeug.exceptions import HTTPException
 
 from plugin.errors import PluginError, Problem, problem_of
-from smart_launch.errors import SmartError
+from smart_launch.errors import LaunchRefused, SmartError, TokenRejected
 
 log = logging.getLogger("wetread.problems")
 
@@ -39,7 +39,7 @@ def add_problem_pages(app: Flask) -> None:
     @app.errorhandler(SmartError)
     def smart_error(error: SmartError) -> Response:
         log.warning("ehr_problem", extra={"code": error.code, "rule": request.url_rule})
-        return answer(problem_of(error), 502)
+        return answer(problem_of(error), status_of(error))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
@@ -50,6 +50,12 @@ def add_problem_pages(app: Flask) -> None:
     def unforeseen(error: Exception) -> Response:
         log.error("unexpected", exc_info=error, extra={"rule": request.url_rule})
         return answer(UNEXPECTED, 500)
+
+
+def status_of(error: SmartError) -> int:
+    """Give 400 for a launch that was refused for good, 502 where the other side failed."""
+    refused = isinstance(error, LaunchRefused | TokenRejected) and not error.retryable
+    return 400 if refused else 502
 
 
 def answer(problem: Problem, status: int) -> Response:

@@ -45,7 +45,10 @@ class Child:
 
     def start(self) -> None:
         """Start the process."""
-        self.process = subprocess.Popen(self.command, preexec_fn=_die_with_parent)
+        # Log lines go to standard error; on standard output Celery would draw its banner.
+        self.process = subprocess.Popen(
+            self.command, stdout=subprocess.DEVNULL, preexec_fn=_die_with_parent
+        )
         self.started = time.monotonic()
         log.info("child_started", extra={"child": self.name, "child_pid": self.process.pid})
 

@@ -132,7 +132,7 @@ def test_code_that_was_used_before_is_refused(browser: Browser) -> None:
     used = browser.hospital.sign_in(page.authorize)["code"]
     assert browser.call_back(page, code=used).status_code == 200
     answer = browser.call_back(browser.launch(), code=used)
-    assert answer.status_code == 502
+    assert answer.status_code == 400
     assert problem_code(answer) == "invalid_grant"
 
 

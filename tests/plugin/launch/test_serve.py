@@ -83,8 +83,9 @@ def running(tmp_path_factory: pytest.TempPathFactory, secret_keys: str) -> Itera
 def is_ready(running: Running) -> bool:
     assert running.process.poll() is None, running.log.read_text()
     try:
-        return requests.get(f"{running.address}/readyz", timeout=5).status_code == 200
-    except requests.ConnectionError:
+        answer = requests.get(f"{running.address}/readyz", timeout=5)
+        return answer.status_code == 200
+    except requests.RequestException:
         return False
 
 
@@ -138,6 +139,21 @@ def test_sigterm_stops_everything(running: Running) -> None:
     gone, alive = psutil.wait_procs(children, timeout=5)
     assert alive == []
     assert gone
+
+
+def test_children_die_with_a_killed_supervisor(tmp_path: Path, secret_keys: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "plugin", "serve"],
+        env=environment(tmp_path, secret_keys, free_port()),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    parent = psutil.Process(process.pid)
+    wait_for(lambda: len(parent.children()) == 2)
+    children = parent.children(recursive=True)
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []
 
 
 def test_serve_without_configuration_names_the_variable() -> None:
