@@ -48,6 +48,7 @@ export class Diagnosis {
     const study = this.#study;
     const work = this.#begin();
     byId("panel-heading").focus({ preventScroll: true });
+    this.#bringIntoView();
     this.#progress([], "Starting…");
     try {
       const { id } = await this.#api.post("/api/readings", { study: study.id });
@@ -66,6 +67,12 @@ export class Diagnosis {
     } catch (error) {
       if (!work.signal.aborted) this.#fail(asProblem(error), () => this.#run(id));
     }
+  }
+
+  /** Where the panel lies below the image, what the click began would go on out of sight. */
+  #bringIntoView() {
+    const stacked = matchMedia("(max-width: 51.99rem)").matches;
+    byId("panel-heading").scrollIntoView({ block: stacked ? "start" : "nearest" });
   }
 
   #begin() {
@@ -115,7 +122,10 @@ export class Diagnosis {
     else this.#result(reading);
     const heading = this.#body.querySelector(".headline");
     announce(heading ? heading.textContent : "The reading did not finish");
-    if (hadFocus) heading?.focus(); // brings the result into view in a narrow frame
+    if (hadFocus) {
+      heading?.focus({ preventScroll: true });
+      this.#bringIntoView();
+    }
     this.#onResult(reading, isNew);
   }
 
@@ -126,7 +136,13 @@ export class Diagnosis {
     else if (reading.report) parts.push(reportCard(this.#api, reading.report));
     if (reading.result?.heat_map) parts.splice(1, 0, element("p", { class: "heat-note" }, icon("image"), "A heat map can be laid over the image: switch it on below the image."));
     if (reading.result) parts.push(...resultBasis(reading));
+    if (reading.state === "done") parts.push(button("Read again", () => this.#ask(), { kind: "quiet again" }));
     this.#body.replaceChildren(...parts);
+  }
+
+  /** Say that the heat map of the reading shown is gone: pictures are kept for a limited time. */
+  missHeatMap() {
+    this.#body.querySelector(".heat-note")?.replaceChildren("The heat map is not there any more. Read again to see it.");
   }
 
   #fail(problem, retry = () => this.#ask(), steps = []) {

@@ -12,11 +12,25 @@ const IDENTITY = {
   match: ["check", "Patient and image agree"],
   unverifiable: ["alert", "The image does not prove whose it is: compare name and birth date yourself"],
 };
+const UNDRAWABLE = {
+  code: "undrawable",
+  title: "The image cannot be shown",
+  text: "What arrived from Wetread is not a picture that this browser can draw.",
+  next_step: "Try again. If it happens again, tell your administrator.",
+};
 const WINDOWLESS = {
   code: "no-values",
   title: "Brightness and contrast cannot be changed",
   text: "The full grey values of this image did not arrive. The image shown is complete.",
 };
+
+async function decoded(blob) {
+  try {
+    return await createImageBitmap(blob);
+  } catch {
+    throw new Problem(UNDRAWABLE, 502);
+  }
+}
 
 function ageInWords(age) {
   if (age === null || age === undefined || age === "") return "not stated";
@@ -113,7 +127,7 @@ export class Picture {
     this.#wait("Loading the image…");
     // Both at once: the picture is a twentieth of the size and paints first.
     const values = this.#api.bytes(image.values.url).catch(asProblem);
-    const picture = await createImageBitmap(await this.#api.blob(image.jpeg));
+    const picture = await decoded(await this.#api.blob(image.jpeg));
     if (work.signal.aborted) return;
     this.#viewer.showPicture(picture);
     byId("viewport-message").replaceChildren();

@@ -81,9 +81,11 @@ class ReadingPage {
 
   /** The heat map onto the image, the new report into the list. */
   async #finished(reading, isNew) {
+    if (reading.result) {
+      await this.#picture.offerHeatMap(reading.result).catch(() => this.#diagnosis.missHeatMap());
+    }
+    if (!isNew) return;
     try {
-      if (reading.result) await this.#picture.offerHeatMap(reading.result);
-      if (!isNew) return;
       this.#studies = (await this.#api.get("/api/studies")).studies;
       this.#list();
       this.#picture.refresh(this.#studies.find((study) => study.id === this.#chosen));

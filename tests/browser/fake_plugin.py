@@ -61,6 +61,7 @@ class Scenario:
     start_reading: tuple[int, Json] = (202, {"id": "g1"})
     values: bytes | int = field(default_factory=phantom.values_bytes)
     jpeg: bytes | int = field(default_factory=phantom.jpeg)
+    heat_map: bytes | int = field(default_factory=phantom.heat_map_png)
     refused: Json | None = None
     asked: Counter[str] = field(default_factory=Counter)
     posted: list[tuple[str, Any]] = field(default_factory=list)
@@ -189,8 +190,11 @@ class FakePlugin:
 
         @app.get("/api/readings/<_id>/heat-map.png")
         def heat_map(_id: str) -> Any:
-            self._scenario().asked["heat-map"] += 1
-            return Response(phantom.heat_map_png(), content_type="image/png")
+            scenario = self._scenario()
+            scenario.asked["heat-map"] += 1
+            if isinstance(scenario.heat_map, int):
+                return given(scenario.heat_map)
+            return Response(scenario.heat_map, content_type="image/png")
 
         @app.get("/api/readings/<_id>/report.pdf")
         def report(_id: str) -> Any:

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import answers
+from tests.browser import answers, phantom
 from tests.browser.conftest import OpenPage
 from tests.browser.fake_plugin import FakePlugin, Scenario
 from tests.browser.page_probes import pixel, wait_for_image
@@ -71,6 +71,16 @@ def test_the_result_says_words_first_then_the_number_and_every_class(open_page: 
     )
     expect(card).to_contain_text("The image does not state the patient's age.")
     expect(page.locator("#announcer")).to_have_text(answers.result()["headline"])
+
+
+def test_the_result_comes_into_view_in_a_narrow_frame(open_page: OpenPage) -> None:
+    page = read(open_page, viewport={"width": 400, "height": 720})
+    expect(page.locator("#heat-bar")).to_be_attached()
+    expect(page.locator(".headline")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".score-number")).to_be_in_viewport(ratio=1)
+    top = page.locator(".headline").bounding_box()["y"]
+    banner = page.locator("#banner").bounding_box()
+    assert top > banner["y"] + banner["height"]
 
 
 def test_a_sentence_is_never_said_twice(open_page: OpenPage) -> None:
@@ -156,6 +166,18 @@ def test_the_heat_map_lies_only_on_the_image_that_the_model_read(open_page: Open
     expect(page.get_by_role("switch", name="Heat map")).to_be_disabled()
     page.get_by_role("button", name="Show image 2").click()
     expect(page.get_by_role("switch", name="Heat map")).to_be_enabled()
+
+
+def test_a_heat_map_that_is_no_longer_kept_is_said_and_can_be_made_again(
+    open_page: OpenPage, fake: FakePlugin
+) -> None:
+    page = read(open_page, Scenario(heat_map=404))
+    expect(page.locator(".heat-note")).to_contain_text("The heat map is not there any more")
+    expect(page.locator("#heat-bar")).to_be_hidden()
+    fake.scenarios["sandbox"].heat_map = phantom.heat_map_png()
+    page.get_by_role("button", name="Read again").click()
+    expect(page.locator("#heat-bar")).to_be_visible()
+    assert [name for name, _ in fake.scenarios["sandbox"].posted].count("reading") == 2
 
 
 def test_cannot_read_gives_reasons_and_no_number(open_page: OpenPage) -> None:

@@ -40,6 +40,13 @@ def test_the_jpeg_shows_although_the_grey_values_never_come(open_page: OpenPage)
     expect(page.locator("[data-action=zoom-in]")).to_have_attribute("aria-disabled", "false")
 
 
+def test_a_picture_that_cannot_be_drawn_is_said(open_page: OpenPage) -> None:
+    page = open_page(Scenario(jpeg=b"half a picture"))
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("The image cannot be shown")
+    expect(alert.get_by_role("button", name="Try again")).to_be_visible()
+
+
 def test_grey_values_of_the_wrong_length_are_not_drawn(open_page: OpenPage) -> None:
     page = open_page(Scenario(values=b"\0" * 10))
     expect(page.get_by_text("Brightness and contrast cannot be changed")).to_be_visible()
