@@ -10,12 +10,15 @@ import hashlib
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
+# Two folders may share a lock; then one of them waits without need.
+LOCKS = 64
 
 
 class ImageCache:
@@ -29,6 +32,14 @@ class ImageCache:
 
     def __init__(self, data_dir: Path) -> None:
         self.root = data_dir / "cache"
+        self._locks = tuple(threading.Lock() for _ in range(LOCKS))
+
+    def lock(self, folder: Path) -> threading.Lock:
+        """Give the lock of a folder within this process.
+
+        An opening and a reading of one study fetch and decode once: the later one waits.
+        """
+        return self._locks[hash(folder) % LOCKS]
 
     def folder(self, launch_id: str, study_id: str) -> Path:
         """Give the folder of one study as one launch sees it."""
@@ -51,11 +62,7 @@ class ImageCache:
         try:
             for number, content in enumerate(files, 1):
                 write_private(waiting / f"{number:05}.dcm", content)
-            target = folder / _images(fingerprint)
-            if target.is_dir():
-                shutil.rmtree(waiting)
-            else:
-                waiting.rename(target)
+            waiting.rename(folder / _images(fingerprint))
         except BaseException:
             shutil.rmtree(waiting, ignore_errors=True)
             raise

@@ -11,6 +11,7 @@ from typing import Any
 BASE = "https://wetread.example/fhir"
 READING_KEY = f"{BASE}/reading-key"
 STUDY_KEY = f"{BASE}/study-read"
+WEIGHTS_SHA256 = f"{BASE}/weights-sha256"
 OWN = f"{BASE}/CodeSystem/wetread"
 
 LOINC = "http://loinc.org"

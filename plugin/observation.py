@@ -10,6 +10,7 @@ from plugin.fhir_codes import (
     READING_KEY,
     SECURITY_LABEL,
     UCUM,
+    WEIGHTS_SHA256,
     coding,
     own,
 )
@@ -63,9 +64,7 @@ def build_device(prediction: Prediction, facts: ModelFacts, card: str) -> dict[s
     return {
         "resourceType": "Device",
         "id": DEVICE_ID,
-        "identifier": [
-            {"system": "urn:ietf:rfc:3986", "value": f"urn:sha256:{identity.weights_sha256}"}
-        ],
+        "identifier": [{"system": WEIGHTS_SHA256, "value": identity.weights_sha256}],
         "deviceName": [{"name": facts.title, "type": "model-name"}],
         "modelNumber": identity.name,
         "type": {"text": "Artificial intelligence model for medical images"},

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from inference import rendering
 from plugin.cache import make_private, write_private
+from plugin.imaging_study import Study
 from plugin.launches import OpenLaunch
 from plugin.patient_check import CheckedPatient, check_patient, identity_rules
 from plugin.result import view_label
 from plugin.steps import Progress
-from plugin.studies import Study, find_study
+from plugin.studies import find_study
 from plugin.workbench import SHOWN_PIXELS, Workbench
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from plugin.errors import LaunchExpired, PluginError
+from plugin.imaging_study import Archive, Series
 from plugin.multipart import MultipartError, content_type, split_parts
-from plugin.studies import Archive, Series
 from smart_launch.answer import Answer
 from smart_launch.errors import TransportError
 from smart_launch.http import Http

@@ -18,8 +18,8 @@ from plugin.identity import (
     patient_identity,
     require_identity,
 )
+from plugin.imaging_study import Study, study_uid
 from plugin.record import Record
-from plugin.studies import Study, study_uid
 from smart_launch.errors import FhirForbidden, FhirNotFound
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import Any
 
 from plugin.cache import make_private, write_private
 from plugin.errors import LaunchExpired
+from plugin.imaging_study import images_mark
 from plugin.job_rows import JobRows
 from plugin.problems import problem_from
 from plugin.reading import FinishedReading, ReadImages
 from plugin.readings import AWAITING_LAUNCH, DONE, Reading
 from plugin.result_files import HEAT_MAP, REPORT_PDF
-from plugin.studies import images_mark
 from plugin.write_modes import WriteError
 from plugin.writer_lock import WriterBusy
 from smart_launch.errors import SmartError

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -31,14 +32,15 @@ from plugin.fhir_codes import (
     STUDY_KEY,
     coding,
 )
+from plugin.imaging_study import Study, accession_identifier
 from plugin.observation import build_device, build_observation, labels
 from plugin.report_pdf import build_pdf
-from plugin.studies import Study, accession_identifier
 from plugin.wording import Words, put_into_words
 
 # DiagnosticReport.basedOn takes fewer types than ImagingStudy.basedOn.
 ORDER_TYPES = ("CarePlan/", "ServiceRequest/")
 X_RAY = ("CR", "DX")
+ZONED_OR_DATE = re.compile(r"[^T]*|.*T.*(Z|[+-]\d\d:\d\d)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +98,12 @@ class ReportContext:
 
     @property
     def effective(self) -> str | None:
-        """When the images were made: a date alone where the time zone is unknown."""
-        return self.study.started or self.acquired
+        """When the images were made: a date alone where the time zone is unknown.
+
+        FHIR wants a zone with every time; servers that leave it out exist.
+        """
+        found = self.study.started or self.acquired
+        return found if found is None or ZONED_OR_DATE.fullmatch(found) else found[:10]
 
     @property
     def encounter(self) -> dict[str, Any] | None:

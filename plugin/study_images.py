@@ -12,8 +12,8 @@ from pathlib import Path
 from inference.errors import NotAnImage
 from inference.images import DicomFacts, Image, read_facts, read_image
 from plugin.cache import ImageCache
+from plugin.imaging_study import Study, readable_series
 from plugin.pacs import ImageMissing, Pacs, PacsError
-from plugin.studies import Study, readable_series
 
 # Decoded studies kept in memory: two chest X-rays of everyday size.
 WARM_BYTES = 64 * 1024 * 1024

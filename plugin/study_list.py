@@ -11,10 +11,10 @@ from sqlalchemy import select
 from plugin.database import Database
 from plugin.fhir_codes import READING_KEY
 from plugin.identity import local_id
+from plugin.imaging_study import Study, images_mark
 from plugin.launches import OpenLaunch
 from plugin.readings import AWAITING_LAUNCH, DONE, UNFINISHED, Reading, StudySeen
 from plugin.record import Record
-from plugin.studies import Study, images_mark
 from smart_launch.errors import FhirForbidden
 
 

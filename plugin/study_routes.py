@@ -10,6 +10,7 @@ from flask import Blueprint, Response, jsonify, request, url_for
 
 from plugin.errors import PluginError
 from plugin.handles import current_launch, services
+from plugin.imaging_study import ArchiveRules, Study
 from plugin.installed_models import known_models
 from plugin.job_rows import JobRows
 from plugin.jobs import OPEN_STUDY, READ
@@ -19,7 +20,7 @@ from plugin.queueing import cache, enqueue, nudge
 from plugin.readings import RUNNING, Opening, Reading
 from plugin.record import Record
 from plugin.steps import OPENING_STEPS, waiting
-from plugin.studies import ArchiveRules, Study, list_studies
+from plugin.studies import list_studies
 from plugin.study_list import latest_readings, note_seen, reports_by_study, study_entry
 from plugin.sweep import resume_awaiting
 
@@ -80,7 +81,7 @@ def show_launch() -> Response:
             "sex": patient.get("gender"),
             "identifiers": patient_identifiers(patient),
         },
-        user={"name": launch.user.rsplit("/", 1)[-1]} if launch.user else None,
+        user={"name": " ".join(launch.user.split("/")[-2:])} if launch.user else None,
         need_patient_banner=launch.context.need_patient_banner,
         study=launch.context.imaging_study,
         intent=launch.context.intent,

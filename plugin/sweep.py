@@ -8,10 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import delete
+
 from plugin.cache import ImageCache
+from plugin.database import Database
 from plugin.job_rows import JobRows
 from plugin.launches import OpenLaunch
-from plugin.readings import AWAITING_LAUNCH, QUEUED, Reading
+from plugin.readings import AWAITING_LAUNCH, QUEUED, Reading, StudySeen, Writer
 from plugin.settings import Settings
 
 log = logging.getLogger("wetread.sweep")
@@ -79,6 +82,15 @@ class Sweeper(threading.Thread):
         self._cache.purge(self._settings.cache_hours * 3600)
         for rows, _ in self._jobs:
             rows.purge(self._settings.retention_days * 86400)
+        purge_notes(self._jobs[0][0].database, self._settings.retention_days * 86400)
+
+
+def purge_notes(database: Database, older_than_s: float) -> None:
+    """Delete what launches have seen and locks that nobody holds, after so long."""
+    limit = time.time() - older_than_s
+    with database.session() as session:
+        session.execute(delete(StudySeen).where(StudySeen.seen_at < limit))
+        session.execute(delete(Writer).where(Writer.lease_until < limit))
 
 
 def resume_awaiting(rows: JobRows[Reading], launch: OpenLaunch, *, nudge_s: float) -> list[str]:

@@ -15,12 +15,12 @@ from inference.registry import choose_model, load_model, model_names
 from plugin.cache import ImageCache
 from plugin.database import Database
 from plugin.errors import PluginError
+from plugin.imaging_study import ArchiveRules, Study
 from plugin.launches import OpenLaunch
 from plugin.pacs import Pacs, PacsError
 from plugin.record import Record
 from plugin.services import Services
 from plugin.settings import Settings
-from plugin.studies import ArchiveRules, Study
 from plugin.study_images import FetchedStudy, WarmImages, fetch_study
 from smart_launch.http import Http, HttpLimits
 
@@ -109,11 +109,14 @@ class Workbench:
             raise PacsError("A study must name its archive; this one names none.")
         pacs = Pacs(self.shop.pacs_http, study.archive, self.record.token)
         limit = self.shop.services.settings.study_images
-        return fetch_study(study, pacs, self.shop.cache, self.folder, self.modalities, limit=limit)
+        cache = self.shop.cache
+        with cache.lock(self.folder):
+            return fetch_study(study, pacs, cache, self.folder, self.modalities, limit=limit)
 
     def decode(self, fetched: FetchedStudy) -> tuple[Image, ...]:
         """Decode the files, or take them decoded from the last few studies."""
-        return self.shop.warm.decode(fetched)
+        with self.shop.cache.lock(self.folder):
+            return self.shop.warm.decode(fetched)
 
     def model_for(self, facts: Sequence[DicomFacts]) -> Model:
         """Choose the model that is made for these images.

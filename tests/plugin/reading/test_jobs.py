@@ -17,7 +17,8 @@ from plugin.leases import Leases
 from plugin.readings import DONE, FAILED, RUNNING, Reading
 from plugin.services import Services
 from plugin.settings import Settings
-from plugin.sweep import sweep
+from plugin.study_list import has_seen, note_seen
+from plugin.sweep import purge_notes, sweep
 from plugin.writer_lock import WriterBusy, only_writer
 from tests.plugin.reading.conftest import Jobs
 
@@ -126,6 +127,14 @@ def test_old_rows_are_deleted(rows: JobRows[Reading]) -> None:
     assert rows.get(job) is not None
     rows.purge(-1)
     assert rows.get(job) is None
+
+
+def test_old_notes_and_locks_are_deleted(services: Services) -> None:
+    note_seen(services.database, "launch", ["study"])
+    purge_notes(services.database, 100)
+    assert has_seen(services.database, "launch", "study")
+    purge_notes(services.database, -1)
+    assert not has_seen(services.database, "launch", "study")
 
 
 def test_a_key_has_one_writer_at_a_time(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -138,6 +139,41 @@ def test_the_reading_uses_what_the_opening_fetched(
     fetched = len(hospital.asked("GET", "/dicomweb/"))
     assert jobs.read(launch).state == DONE
     assert len(hospital.asked("GET", "/dicomweb/")) == fetched == 1
+
+
+def test_an_opening_and_a_reading_at_once_fetch_once(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch
+) -> None:
+    opening, reading = jobs.ask_opening(launch), jobs.ask(launch)
+    threads = [
+        threading.Thread(target=jobs.runner.open_study, args=(opening,)),
+        threading.Thread(target=jobs.runner.read, args=(reading,)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert jobs.row(reading).state == DONE
+    opened = jobs.runner.openings.get(opening)
+    assert opened is not None
+    assert opened.state == "ready"
+    assert len(hospital.asked("GET", "/dicomweb/")) == 1
+
+
+def test_two_readings_at_once_write_one_report(
+    jobs: Jobs, hospital: Hospital, services: Services
+) -> None:
+    launches = [services.launches.get(open_launch(services)[0]) for _ in range(3)]
+    readings = [jobs.ask(one) for one in launches]
+    threads = [threading.Thread(target=jobs.runner.read, args=(one,)) for one in readings]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    references = {(jobs.row(one).report or {}).get("report") for one in readings}
+    assert len(references) == 1
+    for kind in ("DiagnosticReport", "Observation", "Provenance"):
+        assert len(hospital.of_type(kind)) == 1, kind
 
 
 def test_images_are_fetched_again_when_the_study_has_changed(

@@ -187,6 +187,21 @@ def test_unverifiable_identity_is_said_in_the_report() -> None:
     assert "could not be compared" in built.report["conclusion"]
 
 
+@pytest.mark.parametrize(
+    ("started", "effective"),
+    [
+        ("2020-03-01T10:00:00+01:00", "2020-03-01T10:00:00+01:00"),
+        ("2020-03-01T10:00:00Z", "2020-03-01T10:00:00Z"),
+        ("2020-03-01T10:00:00", "2020-03-01"),
+        ("2020-03", "2020-03"),
+    ],
+)
+def test_a_time_without_zone_becomes_a_date(started: str, effective: str) -> None:
+    built = build_report(READ, context(study=study(started=started)))
+    assert built.report["effectiveDateTime"] == effective
+    assert_all_valid(built)
+
+
 def test_without_started_the_images_date_is_used() -> None:
     built = build_report(READ, context(study=study(started=None), acquired="2020-02-29"))
     assert built.report["effectiveDateTime"] == "2020-02-29"

@@ -6,17 +6,12 @@ from typing import Any
 
 import pytest
 
+from plugin.imaging_study import ArchiveRules, read_study_resource
 from plugin.launches import OpenLaunch
-from plugin.studies import (
-    ArchiveRules,
-    StudyError,
-    find_study,
-    list_studies,
-    read_study_resource,
-)
+from plugin.studies import StudyError, find_study, list_studies
 from plugin.workbench import Workbench
 from tests.plugin.reading.conftest import Jobs
-from tests.plugin.reading.hospital import Hospital
+from tests.plugin.reading.hospital import Hospital, outcome
 from tests.plugin.reading.samples import archive_rules, endpoint, imaging_study, study
 
 PACS = "https://pacs.example/dicomweb"
@@ -55,6 +50,7 @@ def test_of_two_endpoints_the_registered_one_for_wado_is_taken() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
+        ({"status": "entered-in-error"}, "withdrawn"),
         ({"identifier": []}, "no_study_uid"),
         ({"series": [], "numberOfInstances": 0}, "no_series"),
         ({"endpoint": []}, "no_endpoint"),
@@ -130,6 +126,17 @@ def test_the_endpoint_is_read_by_itself_where_the_server_includes_none(
     found = find_study(bench.record, "clark-dan", "study-1", bench.archives, {"CR"})
     assert found.archive is not None
     assert hospital.asked("GET", "^/fhir/Endpoint/pacs$")
+
+
+def test_a_server_that_refuses_includes_is_asked_without(
+    hospital: Hospital, bench: Workbench
+) -> None:
+    def refuse(request: Any) -> Any:
+        return outcome(400) if "_include" in request.query else None
+
+    hospital.trick("GET", "^/fhir/ImagingStudy$", refuse)
+    (found,) = list_studies(bench.record, "clark-dan", bench.archives, {"CR"})
+    assert found.archive is not None
 
 
 def _without_includes(hospital: Hospital) -> Any:
