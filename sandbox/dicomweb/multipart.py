@@ -27,6 +27,8 @@ from sandbox.dicomweb.errors import BadQuery, UnsupportedBody
 
 MOST_PARTS = 2000
 _PIECE = 1 << 18
+# Line break, dashes and transport padding (RFC 2046 section 5.1.1) around a boundary.
+_LONGEST_REST = 64
 
 
 class _RelatedDecoder(MultipartDecoder):
@@ -34,6 +36,12 @@ class _RelatedDecoder(MultipartDecoder):
         headers = super()._parse_headers(data)
         headers.set("Content-Disposition", "attachment")
         return headers
+
+    def _last_partial_boundary_index(self, data: bytes | bytearray) -> int:
+        # Werkzeug 3.1.9 gives out the CR of a delimiter as data when a read ends between the
+        # boundary and what follows it ("\r\n--b" + "-"). So a tail that is longer than any
+        # delimiter is always kept back; it is given out when the delimiter is complete.
+        return max(0, len(data) - len(self.boundary) - _LONGEST_REST)
 
 
 def boundary_of(content_type: str) -> bytes:

@@ -6,6 +6,7 @@ from flask import render_template, request
 
 from sandbox import hospital
 from sandbox.clients import Client
+from sandbox.errors import FhirProblem
 from sandbox.viewer.chart import (
     list_patients,
     list_reports,
@@ -99,6 +100,12 @@ def _shown_study(patient: str) -> StudyView | None:
     """The newest X-ray, or else the newest study."""
     found = list_studies(patient)
     return next((one for one in found if one.kind == "X-ray"), found[0] if found else None)
+
+
+@blueprint.errorhandler(FhirProblem)
+def record_down(_problem: FhirProblem) -> tuple[str, int]:
+    """Say that the record did not answer; what it said is for its operators."""
+    return render_template("viewer/record_down.html"), 502
 
 
 @blueprint.app_errorhandler(404)
