@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import requests
 
 from sandbox.server import RunningSandbox
 from tests.sandbox.conftest import open_hospital, register
+from tests.sandbox.patience import let_time_pass
 from tests.sandbox.smart_client import CALLBACK, SCOPES, SmartClient, answer_of
 
 
@@ -193,11 +193,12 @@ def test_launch_context_arrives_with_the_token(client: SmartClient) -> None:
     assert abs(found["expires_in"] - 3600) <= 1
 
 
-def test_tokens_run_out(tmp_path: Path) -> None:
-    with open_hospital(tmp_path, access_token_s=1) as server:
+def test_tokens_run_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_hospital(tmp_path, access_token_s=600) as server:
         fhir = SmartClient(server).fhir()
+        let_time_pass(monkeypatch, 590)
         assert fhir.get("/Patient/clark-dan").status_code == 200
-        time.sleep(1.1)
+        let_time_pass(monkeypatch, 601)
         refused = fhir.get("/Patient/clark-dan")
     assert refused.status_code == 401
     assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]

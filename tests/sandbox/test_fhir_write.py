@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.server import RunningSandbox
+from tests.sandbox.patience import unhurried
 from tests.sandbox.smart_client import FhirSession, SmartClient, observation, report, texts
 
 
@@ -255,10 +256,8 @@ JSON = st.recursive(
 )
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@pytest.mark.slow
+@settings(unhurried, max_examples=150)
 @given(st.dictionaries(NAMES, JSON, max_size=3))
 def test_whatever_is_sent_is_taken_or_refused_and_breaks_nothing(
     fhir: FhirSession, changes: dict[str, Any]

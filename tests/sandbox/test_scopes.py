@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from sandbox.access import Access
 from sandbox.scopes import PERMISSIONS, grant, in_words, parse_clinical, split_scopes, within
+from tests.sandbox.patience import unhurried
 
 KINDS = st.sampled_from(["*", "Patient", "Observation", "DiagnosticReport"])
 CONTEXTS = st.sampled_from(["patient", "user", "system"])
@@ -28,6 +29,7 @@ def allowed(tokens: list[str] | tuple[str, ...]) -> set[tuple[str, str, str]]:
     return found
 
 
+@unhurried
 @given(LISTS, LISTS)
 def test_what_is_granted_is_exactly_what_both_sides_allow(
     asked: list[str], limit: list[str]
@@ -35,6 +37,7 @@ def test_what_is_granted_is_exactly_what_both_sides_allow(
     assert allowed(grant(asked, limit)) == allowed(asked) & allowed(limit)
 
 
+@unhurried
 @given(LISTS, LISTS)
 def test_plain_scopes_are_granted_only_when_registered_and_asked(
     asked: list[str], limit: list[str]
@@ -43,12 +46,14 @@ def test_plain_scopes_are_granted_only_when_registered_and_asked(
     assert plain == {t for t in asked if t in limit and not parse_clinical(t)} - {"nonsense"}
 
 
+@unhurried
 @given(LISTS)
 def test_granting_what_is_registered_changes_nothing(asked: list[str]) -> None:
     known = [token for token in dict.fromkeys(asked) if token != "nonsense"]
     assert within(known, grant(known, known))
 
 
+@unhurried
 @given(st.text(max_size=40))
 def test_any_text_is_split_or_refused(text: str) -> None:
     try:

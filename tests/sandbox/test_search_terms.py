@@ -14,12 +14,14 @@ from sandbox.fhir.dates import interval_of
 from sandbox.fhir.elements import local_reference, replace_prefix
 from sandbox.fhir.index import fold
 from sandbox.fhir.search_query import plan_search, split_values
+from tests.sandbox.patience import unhurried
 
 ZONES = st.integers(-12 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 SECONDS = st.integers(-2_200_000_000, 4_100_000_000)  # 1900 to 2099
 MOMENTS = st.builds(datetime.fromtimestamp, SECONDS, ZONES)
 
 
+@unhurried
 @given(MOMENTS)
 def test_instants_are_compared_in_one_time_zone(moment: datetime) -> None:
     low, high = interval_of(moment.isoformat())
@@ -28,6 +30,7 @@ def test_instants_are_compared_in_one_time_zone(moment: datetime) -> None:
     assert interval_of(moment.astimezone(UTC).isoformat()) == (low, high)
 
 
+@unhurried
 @given(st.dates(date(1900, 1, 1), date(2100, 1, 1)))
 def test_a_day_lies_in_its_month_and_its_month_in_its_year(day: date) -> None:
     year, month, whole = (interval_of(day.isoformat()[:length]) for length in (4, 7, 10))
@@ -35,6 +38,7 @@ def test_a_day_lies_in_its_month_and_its_month_in_its_year(day: date) -> None:
     assert whole[1] - whole[0] == 86400
 
 
+@unhurried
 @given(st.text(max_size=30))
 def test_any_text_is_a_date_or_refused(text: str) -> None:
     try:
@@ -44,12 +48,14 @@ def test_any_text_is_a_date_or_refused(text: str) -> None:
     assert low < high
 
 
+@unhurried
 @given(st.lists(st.text(st.sampled_from("ab,|\\$"), max_size=5), min_size=1, max_size=4))
 def test_escaped_values_come_apart_as_they_were_joined(values: list[str]) -> None:
     escaped = [v.replace("\\", "\\\\").replace(",", "\\,").replace("|", "\\|") for v in values]
     assert split_values(",".join(escaped)) == escaped
 
 
+@unhurried
 @given(st.text(max_size=20))
 def test_folding_twice_changes_nothing_more(text: str) -> None:
     assert fold(fold(text)) == fold(text)
@@ -72,6 +78,7 @@ NAMES = st.sampled_from(
 )
 
 
+@unhurried
 @given(st.lists(st.tuples(NAMES, st.text(max_size=12)), max_size=4))
 def test_any_search_is_planned_or_refused(parameters: list[tuple[str, str]]) -> None:
     with contextlib.suppress(FhirProblem):

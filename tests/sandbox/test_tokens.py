@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-
 import pytest
 import requests
 
 from sandbox.server import RunningSandbox
-from tests.sandbox.conftest import open_hospital
+from tests.sandbox.patience import let_time_pass
 from tests.sandbox.smart_client import CALLBACK, SCOPES, FhirSession, SmartClient
 
 
@@ -74,10 +71,12 @@ def test_code_is_used_up_by_a_wrong_verifier(client: SmartClient) -> None:
     assert error_of(client.token(client.code_form(code))) == "invalid_grant"
 
 
-def test_code_grows_old(tmp_path: Path) -> None:
-    with open_hospital(tmp_path, code_s=0) as server:
-        client = SmartClient(server)
-        response = client.token(client.code_form(client.code()))
+def test_code_is_good_for_a_minute(client: SmartClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = client.code(), client.code()
+    let_time_pass(monkeypatch, 50)
+    assert client.token(client.code_form(first)).status_code == 200
+    let_time_pass(monkeypatch, 61)
+    response = client.token(client.code_form(second))
     assert response.json()["error_description"] == "the code is too old"
 
 
@@ -131,12 +130,11 @@ def test_refresh_token_of_another_client_is_refused(client: SmartClient) -> None
     assert client.token(refresh_form(token)).status_code == 200
 
 
-def test_refresh_tokens_run_out(tmp_path: Path) -> None:
-    with open_hospital(tmp_path, refresh_token_s=1) as server:
-        client = SmartClient(server)
-        token = client.launch()["refresh_token"]
-        time.sleep(1.1)
-        assert error_of(client.token(refresh_form(token))) == "invalid_grant"
+def test_refresh_tokens_run_out(client: SmartClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    lifetime_s = client.hospital.settings.refresh_token_s
+    token = client.launch()["refresh_token"]
+    let_time_pass(monkeypatch, lifetime_s + 1)
+    assert error_of(client.token(refresh_form(token))) == "invalid_grant"
 
 
 def test_no_refresh_token_without_its_scope(client: SmartClient) -> None:
