@@ -40,7 +40,7 @@ def read_callback(body: Any) -> CallbackRequest:
     """
     known = {key: body.get(key) for key in KEYS} if isinstance(body, dict) else {}
     given = {key: value for key, value in known.items() if value is not None}
-    if not known or not all(isinstance(v, str) and len(v) <= LONGEST for v in given.values()):
+    if not known or not all(_is_short_text(value) for value in given.values()):
         raise LaunchDenied(
             "The callback must send an object of texts; it sent something else.",
             code="callback_invalid",
@@ -56,3 +56,10 @@ def read_callback(body: Any) -> CallbackRequest:
             code="binder_missing",
         )
     return CallbackRequest(**given)
+
+
+def _is_short_text(value: object) -> bool:
+    """Tell whether a value can be one of OAuth's: printable ASCII (RFC 6749, appendix A)."""
+    if not isinstance(value, str) or len(value) > LONGEST:
+        return False
+    return value.isascii() and value.isprintable()

@@ -48,7 +48,9 @@ def all_checks(env: Mapping[str, str]) -> Iterator[Result]:
     except PluginError as error:
         yield Result("failure", "configuration", error.text, error.next_step)
         return
-    yield Result("ok", "configuration", f"{len(settings.ehrs)} EHRs, served as {settings.base_url}")
+    yield Result(
+        "ok", "configuration", f"served as {settings.base_url}, {len(settings.ehrs)} EHR(s)"
+    )
     for name in unknown_variables(env):
         yield Result("warning", "configuration", f"{name} means nothing", "Correct its spelling.")
     if not settings.ehrs:
@@ -59,14 +61,14 @@ def all_checks(env: Mapping[str, str]) -> Iterator[Result]:
         services = build_services(settings)
     except PluginError as error:
         yield Result("failure", "secret keys and database", error.text, error.next_step)
-        yield from check_models()
+        yield from check_models(settings.model_runtime)
         return
     yield Result("ok", "secret keys and database", "the keys open the database, its tables are new")
     for ehr in services.ehrs:
         yield from check_ehr(services, ehr)
     yield from check_jwks(services)
     yield check_worker(services)
-    yield from check_models()
+    yield from check_models(settings.model_runtime)
 
 
 def check_ehr(services: Services, ehr: Ehr) -> Iterator[Result]:
@@ -110,7 +112,9 @@ def check_archive(services: Services, subject: str, origin: str) -> Result:
         services.http.send("GET", f"{origin}/")
     except SmartError as error:
         remedy = "Check `pacs_origins`, the network and that the archive is running."
-        return Result("failure", subject, f"archive {origin}: {error.sentence}", remedy)
+        return Result(
+            "failure", subject, f"archive {origin} does not answer ({error.code})", remedy
+        )
     return Result("ok", subject, f"archive {origin} answers")
 
 
@@ -123,7 +127,7 @@ def check_jwks(services: Services) -> Iterator[Result]:
         served = fetch_json(services.http, address)
     except SmartError as error:
         yield Result(
-            "failure", "JWKS", f"{address}: {error.sentence}",
+            "failure", "JWKS", f"{address} cannot be fetched ({error.code})",
             "Start `wetread serve`, and check that base_url is how EHRs reach it.",
         )  # fmt: skip
         return
@@ -146,15 +150,15 @@ def check_worker(services: Services) -> Result:
     return Result("ok", "worker", f"alive {age:.0f} s ago")
 
 
-def check_models() -> Iterator[Result]:
-    """Load every model, which compares its golden probabilities."""
+def check_models(runtime: str) -> Iterator[Result]:
+    """Load every model, which compares its golden probabilities with what this machine computes."""
     # Imported here: pixel libraries belong into no other part of this process.
     from inference.errors import InferenceError
     from inference.registry import load_model, model_names
 
     for name in model_names():
         try:
-            identity = load_model(name).identity
+            identity = load_model(name, runtime=runtime).identity
         except InferenceError as error:
             remedy = "Install this version of Wetread anew: weights or runtime are not as tested."
             yield Result("failure", f"model {name}", str(error), remedy)

@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from plugin.errors import DatabaseError
@@ -37,11 +37,22 @@ class Database:
     ----------
     url : str
         SQLAlchemy address.
+
+    Raises
+    ------
+    DatabaseError
+        The address cannot be read, or its driver is not installed.
     """
 
     def __init__(self, url: str) -> None:
         # hide_parameters: an error message with a statement's values would put patients into logs.
-        self.engine: Engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+        try:
+            self.engine: Engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+        except (ArgumentError, ImportError) as error:
+            raise DatabaseError(
+                "database_url (WETREAD_DATABASE_URL) must be an SQLAlchemy address whose driver is "
+                f"installed; got {type(error).__name__}"
+            ) from error
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _prepare_sqlite)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)

@@ -1,4 +1,4 @@
-"""Gunicorn's settings, taken from Wetread's; used as `gunicorn -c python:plugin.gunicorn_config`."""
+"""Gunicorn's settings, taken from Wetread's: `gunicorn -c python:plugin.gunicorn_config`."""
 
 from __future__ import annotations
 

@@ -195,7 +195,18 @@ def test_form_instead_of_json_is_refused(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [[], {}, "text", {"state": 1, "binder": "b"}, {"state": "x" * 9000, "binder": "b"}]
+    "body",
+    [
+        [],
+        {},
+        "text",
+        {"state": 1, "binder": "b"},
+        {"state": "x" * 9000, "binder": "b"},
+        {"state": "\ud800", "binder": "b"},
+        {"state": "s", "binder": "b", "code": "é"},
+        {"state": "s", "binder": "b", "code": "a\nb"},
+        {"state": {"$ne": ""}, "binder": ["b"]},
+    ],
 )
 def test_nonsense_is_refused(browser: Browser, body: Any) -> None:
     answer = browser.post(body)

@@ -63,6 +63,12 @@ def test_database_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
     assert not database.is_current()
 
 
+@pytest.mark.parametrize("url", ["nonsense", "postgresql+no_such_driver://h/d"])
+def test_address_that_no_driver_understands_is_refused_by_name(url: str) -> None:
+    with pytest.raises(DatabaseError, match="WETREAD_DATABASE_URL"):
+        Database(url)
+
+
 def test_sqlite_keeps_a_write_ahead_log(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'wetread.sqlite3'}")
     with database.session() as session:

@@ -83,8 +83,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, secret_keys: str) -> Itera
 def is_ready(running: Running) -> bool:
     assert running.process.poll() is None, running.log.read_text()
     try:
-        answer = requests.get(f"{running.address}/readyz", timeout=5)
-        return answer.status_code == 200
+        return bool(requests.get(f"{running.address}/readyz", timeout=5))
     except requests.RequestException:
         return False
 
@@ -124,7 +123,7 @@ def test_killed_worker_is_started_again(running: Running) -> None:
 
     def started_again() -> bool:
         try:
-            return running.child("worker").pid != killed
+            return bool(running.child("worker").pid != killed)
         except (AssertionError, psutil.NoSuchProcess):
             return False
 
