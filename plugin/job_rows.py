@@ -152,14 +152,17 @@ class JobRows(Generic[Row]):
         with self.database.session() as session:
             return session.scalar(query.order_by(self.kind.lease_until).limit(1))
 
-    def postpone(self, row_ids: Iterable[str], nudge_s: float) -> None:
-        """Let the sweep leave queued rows alone for a while: their message has just been sent."""
-        until = self.clock() + nudge_s
+    def requeue(self, row_ids: Iterable[str], nudge_s: float) -> None:
+        """Queue overdue rows anew; the sweep leaves them alone for a while.
+
+        A worker that still believes to hold one meets `LeaseLost` at its next step.
+        """
+        now = self.clock()
+        late = (self.kind.id.in_(list(row_ids)), self.kind.state.in_(UNFINISHED))
+        values = {"state": QUEUED, "lease_owner": None, "lease_until": now + nudge_s}
         with self.database.session() as session:
             session.execute(
-                update(self.kind)
-                .where(self.kind.id.in_(list(row_ids)), self.kind.state == QUEUED)
-                .values(lease_until=until)
+                update(self.kind).where(*late, self.kind.lease_until < now).values(values)
             )
 
     def move(self, which: tuple[ColumnElement[bool], ...], **values: Any) -> list[str]:

@@ -12,7 +12,7 @@ from plugin.errors import LaunchExpired, Problem
 from plugin.job_rows import JobRows, LeaseLost
 from plugin.leases import Leases
 from plugin.opening import OpenedStudy, open_study
-from plugin.problems import GAVE_UP, may_pass, problem_from
+from plugin.problems import GAVE_UP, may_pass, problem_from, reason_of
 from plugin.reading import FinishedReading, ReadImages, read_study
 from plugin.reading_outcome import (
     RowJournal,
@@ -129,11 +129,13 @@ class JobRunner:
         except LaunchExpired as error:
             if progress.current != "write_report":
                 raise
+            log_unwritten(row.id, error)
             outcome = expired(row, error, journal)
         except Exception as error:
             tries_left = may_pass(error) and row.attempts < self.settings.job_attempts
             if progress.current != "write_report" or tries_left or not only_writing_failed(error):
                 raise
+            log_unwritten(row.id, error)
             outcome = refused(error, journal)
         self._finish(row, owner, progress, outcome)
 
@@ -164,7 +166,8 @@ class JobRunner:
         """Decide between another try and failure."""
         problem = problem_from(error)
         level = logging.ERROR if problem.code == "internal" else logging.WARNING
-        log.log(level, "job_stopped", extra=asdict(job) | {"code": problem.code}, exc_info=error)
+        reason = {"code": problem.code, "reason": reason_of(error)}
+        log.log(level, "job_stopped", extra=asdict(job) | reason, exc_info=error)
         if not may_pass(error) or job.attempts >= self.settings.job_attempts:
             self._fail(rows, job, owner, problem)
             return
@@ -188,6 +191,12 @@ class JobRunner:
             rows.save(job.job, owner, **values)
         except LeaseLost:
             log.warning("lease_lost", extra=asdict(job))
+
+
+def log_unwritten(reading_id: str, error: Exception) -> None:
+    """Note why a reading's report was not written."""
+    reason = {"job": reading_id, "code": problem_from(error).code, "reason": reason_of(error)}
+    log.warning("report_not_written", extra=reason, exc_info=error)
 
 
 @dataclass(frozen=True)

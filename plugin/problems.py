@@ -88,6 +88,15 @@ def may_pass(error: BaseException) -> bool:
     return bool(getattr(error, "retryable", False))
 
 
+def reason_of(error: BaseException) -> str:
+    """Give the short code for the log; of a record's refusal its issue codes as well.
+
+    Their texts are the server's own words and may name the patient.
+    """
+    issues = error.issues if isinstance(error, FhirRejected) else ()
+    return " ".join((str(getattr(error, "code", "")), *(issue.code for issue in issues)))
+
+
 def _record_problem(error: SmartError) -> Problem:
     for kind, code, title, step in FHIR_WORDS:
         if isinstance(error, kind):

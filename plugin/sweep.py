@@ -27,7 +27,7 @@ Send = Callable[[str], None]
 def sweep(rows: JobRows[Any], send: Send, *, nudge_s: float) -> int:
     """Send every overdue row again; gives their number."""
     overdue = rows.overdue()
-    rows.postpone(overdue, nudge_s)
+    rows.requeue(overdue, nudge_s)
     for row_id in overdue:
         send(row_id)
     if overdue:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plugin.identity import (
@@ -161,6 +161,7 @@ def test_unverifiable_goes_on_only_if_allowed_and_birth_date_and_sex_agree(
         require_identity(found, LENIENT)
 
 
+@settings(deadline=None)
 @given(values, st.sampled_from(["HOSPITAL", "OTHER", None]), st.lists(st.tuples(values, values)))
 def test_a_match_always_means_an_equal_system_and_number(
     number: str, issuer: str | None, identifiers: list[tuple[str, str]]
@@ -176,6 +177,7 @@ def test_a_match_always_means_an_equal_system_and_number(
         assert number.strip(" ") in held
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["H-1001", "H-2", None]), min_size=1, max_size=5))
 def test_the_verdict_is_that_of_the_worst_image(numbers: list[str | None]) -> None:
     found = check(*(replace(IMAGE, patient_id=number) for number in numbers))
@@ -183,6 +185,7 @@ def test_the_verdict_is_that_of_the_worst_image(numbers: list[str | None]) -> No
     assert found.outcome == expected
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_no_reference_to_another_server_is_taken_for_a_local_one(text: str) -> None:
     found = local_id(text, "Patient", FHIR_BASE)

@@ -108,6 +108,19 @@ def test_the_sweep_sends_what_is_overdue_once(rows: JobRows[Reading]) -> None:
     assert sent == [late]
 
 
+def test_the_sweep_takes_a_dead_workers_job_and_the_dead_one_cannot_come_back(
+    rows: JobRows[Reading],
+) -> None:
+    job, _ = rows.add(row(), nudge_s=30, limit=4)
+    rows.claim(job, "dead", -1)
+    sent: list[str] = []
+    assert sweep(rows, sent.append, nudge_s=30) == 1
+    assert sweep(rows, sent.append, nudge_s=30) == 0
+    with pytest.raises(LeaseLost):
+        rows.save(job, "dead", state=DONE)
+    assert rows.claim(job, "alive", 30) is not None
+
+
 def test_a_job_that_kills_its_worker_again_and_again_is_given_up(
     jobs: Jobs, launch: OpenLaunch
 ) -> None:

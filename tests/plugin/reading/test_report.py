@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.prediction import Prediction, Reason
@@ -67,6 +67,7 @@ def walk(value: Any) -> Any:
             yield from walk(child)
 
 
+@settings(deadline=None)
 @given(predictions(), TEXT, TEXT, st.booleans(), st.sampled_from(["preliminary", "partial"]))
 def test_every_report_is_valid_r4_and_says_nothing_that_it_must_not(
     prediction: Prediction, name: str, title: str, unverifiable: bool, status: str
@@ -209,6 +210,7 @@ def test_without_started_the_images_date_is_used() -> None:
     assert "effectiveDateTime" not in none.report
 
 
+@settings(deadline=None)
 @given(st.permutations(["1.2.3", "1.2.4", "1.2.5"]))
 def test_the_key_does_not_depend_on_the_order_of_images(uids: list[str]) -> None:
     expected = reading_key("i", "p", "1.2", ["1.2.3", "1.2.4", "1.2.5"], IDENTITY)

@@ -1,0 +1,139 @@
+"""Names, words, multipart messages and steps."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from plugin.multipart import MultipartError, content_type, split_parts
+from plugin.patient_card import patient_identifiers, patient_line, patient_name
+from plugin.problems import may_pass, problem_from
+from plugin.result import result_json, view_label
+from plugin.steps import Progress
+from plugin.wording import percent, put_into_words
+from smart_launch.errors import FhirUnavailable
+from tests.plugin.reading.samples import FACTS, READ, UNREAD
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=60), min_size=1, max_size=4), st.booleans())
+def test_every_part_of_a_message_comes_out_as_it_went_in(
+    parts: list[bytes], leading_break: bool
+) -> None:
+    assume(not any(b"--EDGE" in part for part in parts))
+    head = b"--EDGE\r\nContent-Type: application/dicom\r\n\r\n"
+    body = b"\r\n".join(head + part for part in parts) + b"\r\n--EDGE--\r\n"
+    message = (b"\r\n" if leading_break else b"") + body
+    assert [bytes(content) for _, content in split_parts(message, "EDGE")] == parts
+
+
+@settings(deadline=None)
+@given(st.integers(0, 200))
+def test_a_message_that_breaks_off_anywhere_is_an_error(cut: int) -> None:
+    body = b"--EDGE\r\nContent-Type: application/dicom\r\n\r\n" + b"x" * 100 + b"\r\n--EDGE--"
+    assume(cut < len(body))
+    with pytest.raises(MultipartError):
+        list(split_parts(body[:cut], "EDGE"))
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=200), st.text(max_size=5))
+def test_any_bytes_are_parts_or_an_error(body: bytes, boundary: str) -> None:
+    with contextlib.suppress(MultipartError):
+        assert all(len(content) <= len(body) for _, content in split_parts(body, boundary))
+
+
+def test_the_boundary_is_read_with_and_without_quotes() -> None:
+    for header in ('multipart/related; boundary="a b"', "Multipart/Related;boundary=a"):
+        kind, parameters = content_type(header)
+        assert kind == "multipart/related"
+        assert parameters["boundary"].startswith("a")
+
+
+@pytest.mark.parametrize(
+    ("patient", "name"),
+    [
+        ({"name": [{"family": "Clark", "given": ["Dan", "X"]}]}, "CLARK, Dan X"),
+        ({"name": [{"text": "Dan Clark"}]}, "Dan Clark"),
+        ({"name": [{"family": "Old", "use": "old"}, {"family": "New"}]}, "NEW"),
+        ({"name": [{"given": ["Nick"], "use": "nickname"}, {"family": "Real"}]}, "REAL"),
+        ({"name": [{}]}, "Name unknown"),
+        ({}, "Name unknown"),
+    ],
+)
+def test_a_patient_is_named(patient: dict[str, Any], name: str) -> None:
+    assert patient_name(patient) == name
+
+
+def test_identifiers_in_use_are_listed_with_a_label() -> None:
+    patient = {
+        "identifier": [
+            {"system": "s", "value": "1", "type": {"coding": [{"code": "MR"}]}},
+            {"system": "s", "value": "2", "use": "old"},
+            {"value": "3"},
+            {"system": "s"},
+        ]
+    }
+    found = [(one["label"], one["value"]) for one in patient_identifiers(patient)]
+    assert found == [("MR", "1"), ("ID", "3")]
+    assert patient_line(patient) == "Name unknown, MR 1, ID 3"
+
+
+@settings(deadline=None)
+@given(st.floats(0, 1))
+def test_percent_never_claims_certainty(probability: float) -> None:
+    text = percent(probability)
+    assert not text.startswith(("0 ", "100"))
+
+
+@pytest.mark.parametrize("positive", [True, False])
+def test_the_words_say_what_was_looked_for_and_never_negative_or_normal(positive: bool) -> None:
+    prediction = replace(READ, positive=positive, probability=0.9 if positive else 0.1)
+    text = put_into_words(prediction, FACTS, unverifiable=False).text
+    assert "Looked only for Covid-19; a low score does not exclude it." in text
+    assert "negative" not in text.lower()
+    assert "normal" not in text.lower()
+
+
+def test_the_result_for_the_page_is_plain_json() -> None:
+    for prediction in (READ, UNREAD):
+        words = put_into_words(prediction, FACTS, unverifiable=False)
+        result = result_json(prediction, FACTS, words, card="https://w.example/card")
+        assert result["status"] == prediction.status
+        assert result["image"] == 1
+        assert (result["probability"] is None) == (result["percent"] is None)
+    assert [entry["target"] for entry in result_json(READ, FACTS, words, card="")["classes"]] == [
+        True,
+        False,
+    ]
+
+
+def test_views_are_put_into_words() -> None:
+    assert view_label("PA") == "Posteroanterior (PA)"
+    assert view_label("OBLIQUE") == "Oblique"
+    assert view_label(None) is None
+
+
+def test_steps_tell_how_far_a_job_is() -> None:
+    told: list[list[str]] = []
+    progress = Progress({"a": "A", "b": "B"}, lambda s: told.append([x["state"] for x in s]))
+    with progress.step("a"):
+        pass
+    with pytest.raises(ZeroDivisionError), progress.step("b"):
+        _ = 1 / 0
+    assert told == [["running", "waiting"], ["done", "running"]]
+    assert [step["state"] for step in progress.as_json()] == ["done", "failed"]
+    assert set(progress.timings_ms()) == {"a", "b"}
+
+
+def test_an_unexpected_error_is_told_without_its_message() -> None:
+    problem = problem_from(ValueError("CLARK, Dan"))
+    assert problem.code == "internal"
+    assert "CLARK" not in str(problem)
+    assert not may_pass(ValueError())
+    assert may_pass(FhirUnavailable("x", "y", retryable=True))
