@@ -25,7 +25,7 @@ class Term:
     system : str
         Code system; for a string its exact spelling.
     value : str
-        Code, ``Type/id``, address, or the string folded for comparison.
+        Code, ``Type/id``, or the string folded for comparison.
     low, high : float
         Interval of a date, in seconds since 1970; high is the first instant after it.
     """
@@ -60,10 +60,8 @@ def _terms(parameter: SearchParameter, value: Any) -> Iterator[Term]:
         yield from _references(parameter, value)
     elif parameter.kind == "date":
         yield from _dates(parameter.name, value)
-    elif parameter.kind == "string":
-        yield from _strings(parameter.name, value)
     else:
-        yield Term(parameter.name, value=str(value))
+        yield from _strings(parameter.name, value)
 
 
 def _tokens(name: str, value: Any) -> Iterator[Term]:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from sandbox.errors import FhirProblem
 
-Kind = Literal["token", "reference", "string", "date", "uri"]
+Kind = Literal["token", "reference", "string", "date"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class SearchParameter:
     Attributes
     ----------
     name : str
-    kind : {"token", "reference", "string", "date", "uri"}
+    kind : {"token", "reference", "string", "date"}
     paths : tuple of str
         Elements that are indexed, dotted.
     targets : tuple of str

@@ -133,9 +133,7 @@ def _matches(
         return terms.c.value.in_(_reference_values(parameter, modifier, _plain(value), base))
     if parameter.kind == "date":
         return _date_matches(parameter, value)
-    if parameter.kind == "string":
-        return _string_matches(modifier, _plain(value))
-    return terms.c.value == _plain(value)
+    return _string_matches(modifier, _plain(value))
 
 
 def _token_matches(value: str) -> ColumnElement[bool]:
