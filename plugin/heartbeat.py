@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 
-from sqlalchemy import Float, String, func, select
+from sqlalchemy import Float, String, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from plugin.database import Base, Database
+
+FORGOTTEN_SECONDS = 86400.0
 
 
 class Heartbeat(Base):
@@ -24,6 +26,12 @@ def beat(database: Database, worker: str) -> None:
     """Note that this worker is alive."""
     with database.session() as session:
         session.merge(Heartbeat(worker=worker, at=time.time()))
+
+
+def forget_dead(database: Database) -> None:
+    """Delete workers that were silent for a day: each start of a worker has its own name."""
+    with database.session() as session:
+        session.execute(delete(Heartbeat).where(Heartbeat.at < time.time() - FORGOTTEN_SECONDS))
 
 
 def worker_age_s(database: Database) -> float | None:

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 
-from plugin.heartbeat import beat
+from plugin.heartbeat import beat, forget_dead
 from plugin.services import Services
 
 BEAT_SECONDS = 5.0
@@ -22,6 +22,7 @@ def clean(services: Services) -> None:
     services.tokens.revoke_what_is_over()
     services.states.purge()
     services.launches.purge()
+    forget_dead(services.database)
 
 
 class Maintenance(threading.Thread):

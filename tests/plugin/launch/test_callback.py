@@ -187,6 +187,14 @@ def test_cross_site_request_without_origin_is_refused(client: FlaskClient) -> No
     assert problem_code(answer) == "origin_foreign"
 
 
+def test_client_that_is_no_browser_names_no_origin_and_is_served(
+    client: FlaskClient, browser: Browser, hospital: Hospital
+) -> None:
+    page = browser.launch()
+    body = hospital.sign_in(page.authorize) | {"binder": page.binder}
+    assert client.post("/callback/north", json=body).status_code == 200
+
+
 def test_form_instead_of_json_is_refused(client: FlaskClient) -> None:
     # A form is what a foreign page could send without being asked (CORS "simple" request).
     for kind in ("application/x-www-form-urlencoded", "text/plain", "multipart/form-data"):

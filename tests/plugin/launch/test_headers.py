@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import delete
 from werkzeug.datastructures import Headers
 
-from plugin.heartbeat import beat
+from plugin.heartbeat import Heartbeat, beat
 from plugin.logs import JsonLines
 from plugin.services import Services
 from tests.plugin.launch.conftest import VIEWER, Browser
@@ -142,6 +143,8 @@ def test_public_keys_are_served_with_cache_control_and_without_private_parts(
 def test_health_says_alive_and_readiness_waits_for_a_worker(
     client: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with services.database.session() as session:
+        session.execute(delete(Heartbeat))
     assert client.get("/healthz").get_json() == {"status": "ok"}
     not_ready = client.get("/readyz")
     assert not_ready.status_code == 503
