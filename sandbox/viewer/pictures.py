@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from flask import Response, abort, request
 
 from sandbox.dicomweb import imaging
@@ -20,10 +22,17 @@ def picture(study: str, series: str, sop: str) -> Response:
         abort(404)
     side = THUMBNAIL_SIDE if request.args.get("size") == "small" else LONGEST_SIDE
     try:
-        data = rendered_jpeg(imaging.current().archive.read(study, series, sop), side)
+        data = _drawn(imaging.current().base, (study, series, sop), side)
     except DicomwebError as error:
         abort(404 if error.status in (404, 406) else 502)
     answer = Response(data, mimetype="image/jpeg")
     # An instance never changes under its UID.
     answer.headers["Cache-Control"] = "private, max-age=3600"
     return answer
+
+
+@lru_cache(maxsize=64)
+def _drawn(_hospital: str, uids: tuple[str, str, str], side: int) -> bytes:
+    # JPEG 2000 takes its time, and lists show the same thumbnails again and again. The hospital's
+    # address is part of the key, since tests open several in one process.
+    return rendered_jpeg(imaging.current().archive.read(*uids), side)
