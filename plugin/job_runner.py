@@ -153,7 +153,10 @@ class JobRunner:
         )
         event = "report_awaits_launch" if outcome["state"] == AWAITING_LAUNCH else "study_read"
         report = outcome.get("report") or {}
-        log.info(event, extra={"job": row.id, "ms": timings, "saved": report.get("saved", False)})
+        # The audit trail: who (by launch), where, what was written; no patient data.
+        trail = {"job": row.id, "ehr": row.ehr_id, "launch": row.launch_id, "ms": timings}
+        wrote = {"saved": report.get("saved", False), "report": report.get("report")}
+        log.info(event, extra=trail | wrote)
 
     def _teller(
         self, rows: JobRows[Any], row_id: str, owner: str

@@ -50,8 +50,7 @@ def list_studies(
     """
     params = {"patient": patient, "_include": "ImagingStudy:endpoint"}
     studies, endpoints = _search(record, params)
-    for resource in studies:
-        endpoints |= _missing_endpoints(record, resource, endpoints)
+    endpoints |= _missing_endpoints(record, studies, endpoints)
     kinds = frozenset(modalities)
     found = [read_study_resource(s, endpoints, rules, kinds) for s in studies]
     return sorted(found, key=lambda study: study.started or "", reverse=True)
@@ -74,7 +73,7 @@ def find_study(
         raise StudyError(
             "The study must be one of the open patient's; the chart has no such study."
         )
-    endpoints |= _missing_endpoints(record, match[0], endpoints)
+    endpoints |= _missing_endpoints(record, match, endpoints)
     study = read_study_resource(match[0], endpoints, rules, frozenset(modalities))
     if study.why_not is not None:
         raise StudyError(
@@ -91,8 +90,8 @@ def _search(
 ) -> tuple[list[Mapping[str, Any]], dict[str, Mapping[str, Any]]]:
     try:
         found = record.search_bundle("ImagingStudy", params)
-    except FhirRejected:
-        # A server that knows no _include; the Endpoints are read one by one then.
+    except (FhirRejected, FhirForbidden):
+        # No _include, or not of Endpoints; they are read one by one then, as far as allowed.
         plain = {name: value for name, value in params.items() if name != "_include"}
         found = record.search_bundle("ImagingStudy", plain)
     studies: list[Mapping[str, Any]] = [
@@ -105,13 +104,14 @@ def _search(
 
 
 def _missing_endpoints(
-    record: Record, resource: Mapping[str, Any], known: Mapping[str, Any]
+    record: Record, studies: Iterable[Mapping[str, Any]], known: Mapping[str, Any]
 ) -> dict[str, Mapping[str, Any]]:
-    """Read the Endpoints that a server without `_include` did not send along."""
+    """Read the Endpoints that a server without `_include` did not send along, each once."""
+    references = [reference for study in studies for reference in endpoint_references(study)]
+    wanted = {local_id(reference, "Endpoint", record.base_url) for reference in references}
     found: dict[str, Mapping[str, Any]] = {}
-    for reference in endpoint_references(resource):
-        identity = local_id(reference, "Endpoint", record.base_url)
-        if identity is None or identity in known:
+    for identity in wanted - set(known):
+        if identity is None:
             continue
         try:
             found[identity] = record.read("Endpoint", identity)

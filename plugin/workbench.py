@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 # Longest side of what the page shows; heat maps are drawn to the same size.
 SHOWN_PIXELS = 1024
+# `read_image` imports these when it first needs them; a clinician should not wait for that.
+DECODERS = ("inference.dicom_file", "inference.picture_file")
 
 
 class NoModelFits(PluginError):  # noqa: N818 (the user reads it as an answer)
@@ -154,6 +157,8 @@ def open_workshop(services: Services) -> Workshop:
         A model folder breaks its contract: the worker must not start.
     """
     settings = services.settings
+    for module in DECODERS:
+        import_module(module)
     names = (settings.model,) if settings.model else model_names()
     threads = settings.model_threads or None
     models = {n: load_model(n, runtime=settings.model_runtime, threads=threads) for n in names}
