@@ -15,7 +15,7 @@ NOT_QUICK := integration or browser or training or slow
 help:
 	@echo "make setup       install what Wetread and its demo need, into .venv"
 	@echo "make demo        start the demo hospital with Wetread in it, print the address"
-	@echo "make test        every test (installs Chromium by apt when root)"
+	@echo "make test        every test (installs Chromium and Orthanc by apt when root)"
 	@echo "make test-quick  linters and the quick tests, under a minute"
 	@echo "make bench       the performance table (JSON=1 for JSON)"
 	@echo "make lock        resolve the pinned requirements again"
@@ -46,14 +46,17 @@ setup-train: .venv-train/.setup
 	@$(TRAIN_BIN)/python -m pip $(INSTALL_SELF)
 	@touch $@
 
-# Without root the line to run is printed and the browser tests skip, saying so.
+# Without root the line to run is printed and the tests that need these skip, saying so.
+SYSTEM_PACKAGES := chromium fonts-dejavu-core orthanc orthanc-dicomweb
 system-packages:
-	@if ! command -v chromium >/dev/null; then \
+	@if ! command -v chromium >/dev/null || ! command -v Orthanc >/dev/null; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "Installing Chromium ..."; \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	    echo "Installing $(SYSTEM_PACKAGES) ..."; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	      apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES) >/dev/null; \
 	  else \
-	    echo "No Chromium: the browser tests will skip. To run them: sudo apt-get install chromium fonts-dejavu-core"; \
+	    echo "The tests in a browser and with a real PACS will skip. To run them:"; \
+	    echo "  sudo apt-get install $(SYSTEM_PACKAGES)"; \
 	  fi; \
 	fi
 
