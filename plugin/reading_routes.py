@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, url_for
 
+from plugin.fhir_codes import own_code_system
 from plugin.handles import current_launch, services
 from plugin.installed_models import model_card
 from plugin.job_rows import JobRows
@@ -75,6 +76,14 @@ def show_card(name: str) -> Response:
     if card is None:
         raise NotFound("A model card belongs to an installed model; this name is none.")
     return Response(card, mimetype="text/markdown")
+
+
+@blueprint.get("/fhir/CodeSystem/wetread")
+def show_code_system() -> Response:
+    """Send the code system that the reports use; public, for EHRs that want to load it."""
+    response = jsonify(own_code_system())
+    response.mimetype = "application/fhir+json"
+    return response
 
 
 def _readable(reading_id: str) -> Reading:

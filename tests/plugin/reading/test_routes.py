@@ -20,6 +20,7 @@ from plugin.workbench import Workshop
 from tests.plugin.reading.conftest import Jobs, open_launch
 from tests.plugin.reading.hospital import Hospital, outcome
 from tests.plugin.reading.samples import FACTS, endpoint, imaging_study
+from tests.plugin.reading.test_report import assert_valid
 
 pytestmark = pytest.mark.integration
 
@@ -200,6 +201,12 @@ def test_the_model_card_is_public_and_only_of_installed_models(app: Flask) -> No
     client = app.test_client()
     assert client.get("/models/toy/card").data == b"# Toy card\n"
     assert client.get("/models/chest_ct/card").status_code == 404
+
+
+def test_the_code_system_is_public(app: Flask) -> None:
+    answer = app.test_client().get("/fhir/CodeSystem/wetread")
+    assert answer.mimetype == "application/fhir+json"
+    assert_valid(answer.get_json())
 
 
 def test_the_web_process_imports_no_pixel_library() -> None:
