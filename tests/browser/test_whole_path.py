@@ -72,9 +72,12 @@ def open_study(tab: Page, demo: RunningDemo, patient: str, study: str) -> FrameL
 
 
 def wait_for_image(wetread: FrameLocator | Page) -> None:
-    expect(wetread.locator("[data-action=invert]")).to_have_attribute(
-        "aria-disabled", "false", timeout=PATIENCE_MS
-    )
+    invert = wetread.locator("[data-action=invert]")
+    try:
+        expect(invert).to_have_attribute("aria-disabled", "false", timeout=PATIENCE_MS)
+    except AssertionError as error:
+        error.add_note(f"The page says: {wetread.locator('body').inner_text(timeout=5000)}")
+        raise
 
 
 def diagnose(wetread: FrameLocator | Page) -> str:
