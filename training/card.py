@@ -49,6 +49,8 @@ def _sections(figures: Figures, trained: dict[str, Any]) -> list[str]:
         _probe(figures["probe"]),
         "**The article's images** (all its Covid-19 images are adults, all others children)",
         _article(figures),
+        "**Lung finder**",
+        _lung_finder(figures),
     ]
 
 
@@ -111,8 +113,17 @@ def _probe(probe: Figures) -> str:
 def _article(figures: Figures) -> str:
     head = ("", "right class", "Covid-19 found", "others called Covid-19")
     keys = ("right_class", "covid_found", "others_called_covid")
-    parts = {"its 27 test images": "article_test", "all": "article_all"}
+    parts = {"its test folder": "article_test", "all its images": "article_all"}
     return _rows(
         head,
         [(name, *(_figure(figures[p][key]) for key in keys)) for name, p in parts.items()],
+    )
+
+
+def _lung_finder(figures: Figures) -> str:
+    dice = ", ".join(f"{s} {d:.3f}" for s, d in sorted(figures["lung_finder_dice"].items()))
+    refused, images = len(figures["refused_without_lungs"]), sum(figures["images"].values())
+    return (
+        f"Mean Dice coefficient on the held-out fold: {dice}. Refused for want of plausible lungs: "
+        f"{refused} of {images} chest images."
     )

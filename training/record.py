@@ -30,7 +30,7 @@ def commit(root: Path) -> str:
     if git is None:
         return "unknown"
     head = _git(git, root, "rev-parse", "HEAD")
-    folders = ("training", "inference")
+    folders = ("training", "inference/models")
     changed = _git(git, root, "status", "--porcelain", "--untracked-files=no", "--", *folders)
     return f"{head}-changed" if changed else head or "unknown"
 

@@ -41,7 +41,7 @@ def _limits() -> tuple[str, ...]:
         "normal.",
         f"On images kept apart from training it missed {_in_hundred(missed)} Covid-19 images. "
         "They came from the same collections as the training images; expect worse on yours.",
-        *(_unseen(name, found) for name, found in _TRAINED["unseen_sources"].items()),
+        *_unseen(_TRAINED["unseen_sources"]),
         "It does not tell Covid-19 reliably from other pneumonia.",
         f"The probability assumes that {_in_hundred(_PREVALENCE)} patients have Covid-19; where "
         "fewer have it, it is too high.",
@@ -49,12 +49,15 @@ def _limits() -> tuple[str, ...]:
     )
 
 
-def _unseen(name: str, found: dict[str, dict[str, float]]) -> str:
-    """The nearest thing to another hospital: a run that never saw these collections."""
-    alarms = 1 - found["specificity"]["value"]
+def _unseen(sources: dict[str, dict[str, dict[str, float]]]) -> tuple[str, ...]:
+    """The nearest thing to another hospital: runs that never saw one source of images."""
+    alarms = sorted(1 - found["specificity"]["value"] for found in sources.values())
+    if not alarms:
+        return ()
     return (
-        f"Trained without the collection {name}, it raised false alarms on {_in_hundred(alarms)} "
-        "of its images without Covid-19."
+        "Versions trained without one source of images raised false alarms on "
+        f"{100 * alarms[0]:.0f} to {_in_hundred(alarms[-1])} of that source's images without "
+        "Covid-19; expect the same of images from elsewhere.",
     )
 
 
@@ -88,8 +91,8 @@ FACTS = ModelFacts(
         for role, network in _TRAINED["networks"].items()
     },
     prepare_version="1",
-    # Log-odds of Covid-19 at one cell: even odds are drawn as nothing, 50 to 1 as full colour.
-    heat_map_range=(0.0, 4.0),
+    # Log-odds of Covid-19 at one cell: even odds are drawn as nothing, 400 to 1 as full colour.
+    heat_map_range=(0.0, 6.0),
     minimum_age_years=16,
     minimum_side_pixels=200,
     limits=_limits(),
