@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +27,8 @@ from plugin.job_runner import JobRunner
 from plugin.keys import SecretKeys
 from plugin.launches import OpenLaunch
 from plugin.leases import Leases
-from plugin.readings import Opening, Reading
+from plugin.logs import JsonLines
+from plugin.readings import FAILED, Opening, Reading
 from plugin.scopes import DEFAULT_SCOPES
 from plugin.services import Services, build_services
 from plugin.settings import Settings
@@ -287,3 +290,34 @@ def jobs(shop: Workshop) -> Jobs:
         sent.append((row_id, delay_s))
 
     return Jobs(JobRunner(shop, Leases(30.0), resend, resend), sent)
+
+
+MODES = pytest.mark.parametrize(
+    "ehr_changes", [{"write": "transaction-put"}, {"write": "put"}, {"write": "create"}], ids=str
+)
+
+
+def assert_stopped_cleanly(row: Reading, hospital: Hospital, code: str | None = None) -> None:
+    """Failed, in words, with a next step, without the patient; nothing written."""
+    assert row.state == FAILED
+    assert row.problem is not None
+    if code is not None:
+        assert row.problem["code"] == code
+    assert all(row.problem[part] for part in ("title", "text", "next_step"))
+    assert "CLARK" not in json.dumps(row.problem)
+    assert "H-1001" not in json.dumps(row.problem)
+    assert row.result is None
+    assert row.open_key is None
+    for kind in ("DiagnosticReport", "Observation", "Provenance"):
+        assert not hospital.of_type(kind)
+
+
+@pytest.fixture(autouse=True)
+def clean_log(caplog: pytest.LogCaptureFixture) -> Any:
+    """No line of any test may hold patient data."""
+    caplog.set_level(logging.INFO)
+    yield
+    for record in caplog.records:
+        line = JsonLines().format(record)
+        for secret in ("CLARK", "Clark", "H-1001", "1930-10-19", "token-0", "<html>"):
+            assert secret not in line

@@ -11,16 +11,12 @@ from plugin.launches import OpenLaunch
 from plugin.readings import DONE
 from plugin.services import Services
 from plugin.workbench import Workshop
-from tests.plugin.reading.conftest import Jobs, dicom_file, open_launch
+from tests.plugin.reading.conftest import MODES, Jobs, dicom_file, open_launch
 from tests.plugin.reading.hospital import Hospital
 from tests.plugin.reading.samples import SERIES_UID, STUDY_UID
 from tests.plugin.reading.test_report import assert_valid
 
 pytestmark = pytest.mark.integration
-
-MODES = pytest.mark.parametrize(
-    "ehr_changes", [{"write": "transaction-put"}, {"write": "put"}, {"write": "create"}], ids=str
-)
 
 
 @MODES
