@@ -26,13 +26,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     # Imported here: `wetread predict` imports this package and must not pay for Flask.
     from flask import Flask
 
-    from plugin import health_routes, launch_routes, reading_routes, study_routes
-    from plugin.access_log import add_access_log
-    from plugin.handles import EXTENSION
-    from plugin.problem_pages import add_problem_pages
-    from plugin.security_headers import add_security_headers
+    from plugin.api import reading_routes, study_routes
+    from plugin.launching import launch_routes
+    from plugin.launching.handles import EXTENSION
     from plugin.services import build_services
     from plugin.settings import load_settings
+    from plugin.web import health_routes
+    from plugin.web.access_log import add_access_log
+    from plugin.web.problem_pages import add_problem_pages
+    from plugin.web.security_headers import add_security_headers
 
     settings = settings or load_settings()
     app = Flask(__name__)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from plugin.ehrs import Ehr
 from plugin.errors import PluginError
-from plugin.heartbeat import worker_age_s
+from plugin.jobs.heartbeat import worker_age_s
 from plugin.services import Services, build_services
 from plugin.settings import load_settings, unknown_variables
 from smart_launch.discovery import SmartConfiguration, fetch_configuration, fetch_json

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from inference import rendering
-from plugin.cache import make_private, write_private
-from plugin.imaging_study import Study
-from plugin.launches import OpenLaunch
-from plugin.patient_check import CheckedPatient, check_patient, identity_rules
-from plugin.result import view_label
+from plugin.imaging.cache import make_private, write_private
+from plugin.imaging.imaging_study import Study
+from plugin.imaging.patient_check import CheckedPatient, check_patient, identity_rules
+from plugin.imaging.studies import find_study
+from plugin.launching.launches import OpenLaunch
+from plugin.reporting.result import view_label
 from plugin.steps import Progress
-from plugin.studies import find_study
 from plugin.workbench import SHOWN_PIXELS, Workbench
 
 if TYPE_CHECKING:

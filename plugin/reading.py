@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from plugin.imaging_study import Study
-from plugin.launches import OpenLaunch
-from plugin.patient_card import patient_line
-from plugin.patient_check import CheckedPatient, check_again, check_patient, identity_rules
-from plugin.report import ReportContext, build_report, reading_key
-from plugin.result import result_json
+from plugin.imaging.imaging_study import Study
+from plugin.imaging.patient_card import patient_line
+from plugin.imaging.patient_check import CheckedPatient, check_again, check_patient, identity_rules
+from plugin.imaging.studies import find_study
+from plugin.launching.launches import OpenLaunch
+from plugin.reporting.report import ReportContext, build_report, reading_key
+from plugin.reporting.result import result_json
+from plugin.reporting.wording import put_into_words
+from plugin.reporting.write_back import Written, find_earlier, not_written, write_back
+from plugin.reporting.write_modes import Journal, Target
+from plugin.reporting.writer_lock import only_writer
 from plugin.steps import Progress
-from plugin.studies import find_study
-from plugin.wording import put_into_words
-from plugin.write_back import Written, find_earlier, not_written, write_back
-from plugin.write_modes import Journal, Target
-from plugin.writer_lock import only_writer
 from smart_launch.scopes import covers
 
 if TYPE_CHECKING:

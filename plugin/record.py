@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from plugin.errors import LaunchExpired
-from plugin.tokens import Tokens
+from plugin.launching.tokens import Tokens
 from smart_launch.errors import FhirUnauthorized
 from smart_launch.fhir_client import FhirClient, Resource, SearchResult
 from smart_launch.http import Http

@@ -8,13 +8,13 @@ from sqlalchemy import select
 
 from plugin.database import Database
 from plugin.ehrs import EhrRegistry
-from plugin.keys import SecretKeys
-from plugin.launch_states import StateStore
-from plugin.launches import LaunchStore
+from plugin.launching.keys import SecretKeys
+from plugin.launching.launch_states import StateStore
+from plugin.launching.launches import LaunchStore
+from plugin.launching.tokens import Tokens
+from plugin.launching.vault import Vault
 from plugin.readings import UNFINISHED, Opening, Reading
 from plugin.settings import Settings
-from plugin.tokens import Tokens
-from plugin.vault import Vault
 from smart_launch.http import Http, HttpLimits
 from smart_launch.server_keys import ServerKeyCache
 

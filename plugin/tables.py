@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import MetaData
 
-from plugin import heartbeat, launch_states, launches, readings, vault
+from plugin import readings
 from plugin.database import Base
+from plugin.jobs import heartbeat
+from plugin.launching import launch_states, launches, vault
 
 MODULES = (vault, launch_states, launches, heartbeat, readings)
 

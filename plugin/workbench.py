@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 from inference import rendering
 from inference.registry import choose_model, load_model, model_names
-from plugin.cache import ImageCache
 from plugin.database import Database
 from plugin.errors import PluginError
-from plugin.imaging_study import ArchiveRules, Study
-from plugin.launches import OpenLaunch
-from plugin.pacs import Pacs, PacsError
+from plugin.imaging.cache import ImageCache
+from plugin.imaging.imaging_study import ArchiveRules, Study
+from plugin.imaging.pacs import Pacs, PacsError
+from plugin.imaging.study_images import FetchedStudy, WarmImages, fetch_study
+from plugin.launching.launches import OpenLaunch
 from plugin.record import Record
 from plugin.services import Services
 from plugin.settings import Settings
-from plugin.study_images import FetchedStudy, WarmImages, fetch_study
 from smart_launch.http import Http, HttpLimits
 
 if TYPE_CHECKING:

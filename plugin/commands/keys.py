@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from plugin.keys import SecretKeys
+    from plugin.launching.keys import SecretKeys
 
 STEPS = {
     "vault": "a new key seals tokens from now on; the old ones still open",
@@ -31,7 +31,7 @@ def command() -> None:
 @file_argument
 def new(file: Path | None) -> None:
     """Make a key file; an existing one is never overwritten."""
-    from plugin.keys import SecretKeys
+    from plugin.launching.keys import SecretKeys
 
     path = file or _configured_file()
     if path.exists():
@@ -98,7 +98,7 @@ def _configured_file() -> Path:
 
 def _read(path: Path) -> SecretKeys:
     from plugin.errors import VaultError
-    from plugin.keys import SecretKeys
+    from plugin.launching.keys import SecretKeys
 
     try:
         return SecretKeys.read(path)

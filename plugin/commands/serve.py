@@ -14,7 +14,7 @@ def command() -> None:
     from plugin.logs import configure_logging
     from plugin.services import build_services
     from plugin.settings import load_settings
-    from plugin.supervisor import Child, Supervisor
+    from plugin.web.supervisor import Child, Supervisor
 
     try:
         settings = load_settings()
@@ -23,7 +23,7 @@ def command() -> None:
         build_services(settings).database.close()
     except PluginError as error:
         raise click.ClickException(f"{error.text}\n{error.next_step}") from error
-    web = [sys.executable, "-m", "gunicorn", "-c", "python:plugin.gunicorn_config"]
+    web = [sys.executable, "-m", "gunicorn", "-c", "python:plugin.web.gunicorn_config"]
     worker = [sys.executable, "-m", "plugin", "worker"]
     children = [Child("web", web, vital=True), Child("worker", worker, vital=False)]
     sys.exit(Supervisor(children).run())

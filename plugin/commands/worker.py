@@ -12,9 +12,9 @@ def command() -> None:
     """Run a job worker until SIGTERM or Ctrl-C; readings in hand are finished first."""
     from inference.errors import InferenceError
     from plugin.errors import PluginError
+    from plugin.jobs.worker import run_worker
     from plugin.logs import configure_logging
     from plugin.settings import load_settings
-    from plugin.worker import run_worker
 
     try:
         settings = load_settings()

@@ -16,8 +16,8 @@ from werkzeug.test import TestResponse
 
 from plugin import create_app
 from plugin.ehrs import Ehr
-from plugin.handles import EXTENSION
-from plugin.keys import SecretKeys
+from plugin.launching.handles import EXTENSION
+from plugin.launching.keys import SecretKeys
 from plugin.services import Services
 from plugin.settings import Settings
 from tests.plugin.launch.hospital import CLIENT_ID, Behaviour, Hospital

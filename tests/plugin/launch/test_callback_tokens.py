@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from plugin.launches import Launch
+from plugin.launching.launches import Launch
 from plugin.services import Services
 from tests.plugin.launch.conftest import Browser, problem_code
 from tests.plugin.launch.hospital import SCOPES, Hospital

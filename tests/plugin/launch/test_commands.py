@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from plugin.checks import all_checks, lacking
 from plugin.commands.keys import command as keys
-from plugin.keys import SecretKeys
+from plugin.launching.keys import SecretKeys
 from smart_launch.discovery import SmartConfiguration
 from tests.plugin.launch.conftest import BASE_URL, make_ehr
 from tests.plugin.launch.hospital import Hospital

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, text
 
 from plugin.errors import HandleInvalid
-from plugin.handles import current_launch
-from plugin.launches import Launch
+from plugin.launching.handles import current_launch
+from plugin.launching.launches import Launch
 from plugin.readings import QUEUED, Reading
 from plugin.services import Services
 from tests.plugin.launch.conftest import Browser, problem_code

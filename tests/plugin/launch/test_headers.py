@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete
 from werkzeug.datastructures import Headers
 
-from plugin.heartbeat import Heartbeat, beat
+from plugin.jobs.heartbeat import Heartbeat, beat
 from plugin.logs import JsonLines
 from plugin.services import Services
 from tests.plugin.launch.conftest import VIEWER, Browser
@@ -152,7 +152,7 @@ def test_health_says_alive_and_readiness_waits_for_a_worker(
     beat(services.database, "worker-1")
     assert client.get("/readyz").status_code == 200
     moment = time.time()
-    monkeypatch.setattr("plugin.heartbeat.time.time", lambda: moment + 60)
+    monkeypatch.setattr("plugin.jobs.heartbeat.time.time", lambda: moment + 60)
     assert client.get("/readyz").status_code == 503
 
 
@@ -196,9 +196,9 @@ def test_unforeseen_error_becomes_a_page_in_plain_words(settings_app: Flask) -> 
 
 @pytest.fixture
 def settings_app() -> Flask:
-    from plugin.access_log import add_access_log
-    from plugin.problem_pages import add_problem_pages
-    from plugin.security_headers import add_security_headers
+    from plugin.web.access_log import add_access_log
+    from plugin.web.problem_pages import add_problem_pages
+    from plugin.web.security_headers import add_security_headers
 
     app = Flask("plugin")
     add_security_headers(app, "https://wetread.example")

@@ -21,7 +21,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
 from plugin import create_app
-from plugin.handles import EXTENSION
+from plugin.launching.handles import EXTENSION
 from plugin.services import Services
 from plugin.settings import Settings
 from tests.browser.installed_chromium import installed_chromium

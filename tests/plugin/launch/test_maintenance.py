@@ -6,10 +6,10 @@ import time
 
 from sqlalchemy import delete, func, select
 
-from plugin.heartbeat import Heartbeat, beat, worker_age_s
-from plugin.launch_states import LaunchState
-from plugin.launches import Launch
-from plugin.maintenance import Maintenance, clean
+from plugin.jobs.heartbeat import Heartbeat, beat, worker_age_s
+from plugin.jobs.maintenance import Maintenance, clean
+from plugin.launching.launch_states import LaunchState
+from plugin.launching.launches import Launch
 from plugin.services import Services
 from tests.plugin.launch.conftest import Browser
 from tests.plugin.launch.hospital import Hospital

@@ -17,7 +17,7 @@ import psutil
 import pytest
 import requests
 
-from plugin.supervisor import Child, Supervisor
+from plugin.web.supervisor import Child, Supervisor
 
 pytestmark = pytest.mark.integration
 

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import update
 
 from plugin.errors import LaunchExpired
-from plugin.launches import Launch
+from plugin.launching.launches import Launch
+from plugin.launching.tokens import Tokens
 from plugin.services import Services
-from plugin.tokens import Tokens
 from smart_launch.errors import SmartError
 from tests.plugin.launch.conftest import Browser
 from tests.plugin.launch.hospital import Hospital

@@ -10,11 +10,11 @@ import pytest
 from plugin import create_app
 from plugin.database import Database
 from plugin.errors import VaultError
-from plugin.handles import EXTENSION
-from plugin.keys import SecretKeys
+from plugin.launching.handles import EXTENSION
+from plugin.launching.keys import SecretKeys
+from plugin.launching.vault import Sealed, Vault, VaultKey
 from plugin.services import Services, build_services
 from plugin.settings import Settings
-from plugin.vault import Sealed, Vault, VaultKey
 from tests.plugin.launch.conftest import BASE_URL, Browser, make_ehr
 from tests.plugin.launch.hospital import Hospital
 

@@ -20,19 +20,19 @@ from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 from inference.images import Image
 from inference.model_facts import ModelFacts
 from inference.prediction import ModelIdentity, Prediction
-from plugin.cache import ImageCache
 from plugin.database import Database
 from plugin.ehrs import Ehr
-from plugin.job_runner import JobRunner
-from plugin.keys import SecretKeys
-from plugin.launches import OpenLaunch
-from plugin.leases import Leases
+from plugin.imaging.cache import ImageCache
+from plugin.imaging.study_images import WarmImages
+from plugin.jobs.job_runner import JobRunner
+from plugin.jobs.leases import Leases
+from plugin.launching.keys import SecretKeys
+from plugin.launching.launches import OpenLaunch
 from plugin.logs import JsonLines
 from plugin.readings import FAILED, Opening, Reading
 from plugin.scopes import DEFAULT_SCOPES
 from plugin.services import Services, build_services
 from plugin.settings import Settings
-from plugin.study_images import WarmImages
 from plugin.workbench import Workbench, Workshop
 from smart_launch.context import LaunchContext
 from smart_launch.http import Http, HttpLimits

@@ -14,8 +14,8 @@ from inference.model_facts import (
     OperatingPoint,
 )
 from inference.prediction import ModelIdentity, Prediction, Reason
-from plugin.imaging_study import ArchiveRules, Study, read_study_resource
-from plugin.report import ReportContext, reading_key
+from plugin.imaging.imaging_study import ArchiveRules, Study, read_study_resource
+from plugin.reporting.report import ReportContext, reading_key
 
 FHIR_BASE = "https://ehr.example/fhir"
 MRN = "https://hospital.example/mrn"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plugin.identity import (
+from plugin.imaging.identity import (
     IdentityCheck,
     IdentityError,
     IdentityRules,

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from plugin.job_rows import JobRows, LeaseLost, TooManyJobs
-from plugin.jobs import READ, make_celery, send
-from plugin.launches import OpenLaunch
-from plugin.leases import Leases
+from plugin.api.study_list import has_seen, note_seen
+from plugin.jobs.job_rows import JobRows, LeaseLost, TooManyJobs
+from plugin.jobs.leases import Leases
+from plugin.jobs.messages import READ, make_celery, send
+from plugin.jobs.sweep import purge_notes, sweep
+from plugin.launching.launches import OpenLaunch
 from plugin.readings import DONE, FAILED, RUNNING, Reading
+from plugin.reporting.writer_lock import WriterBusy, only_writer
 from plugin.services import Services
 from plugin.settings import Settings
-from plugin.study_list import has_seen, note_seen
-from plugin.sweep import purge_notes, sweep
-from plugin.writer_lock import WriterBusy, only_writer
 from tests.plugin.reading.conftest import Jobs
 
 
@@ -153,7 +153,7 @@ def test_old_notes_and_locks_are_deleted(services: Services) -> None:
 def test_a_key_has_one_writer_at_a_time(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plugin.writer_lock.WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("plugin.reporting.writer_lock.WAIT_SECONDS", 0.1)
     with only_writer(services.database, "key", "a"):
         with only_writer(services.database, "other", "b"):
             pass

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plugin.launches import OpenLaunch
+from plugin.launching.launches import OpenLaunch
 from plugin.readings import DONE
 from plugin.services import Services
 from plugin.workbench import Workshop

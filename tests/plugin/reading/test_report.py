@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.prediction import Prediction, Reason
-from plugin.fhir_codes import DATA_ABSENT, LOINC, READING_KEY, own_code_system
-from plugin.report import ReportResources, build_report, reading_key
+from plugin.reporting.fhir_codes import DATA_ABSENT, LOINC, READING_KEY, own_code_system
+from plugin.reporting.report import ReportResources, build_report, reading_key
 from tests.plugin.reading.samples import (
     FACTS,
     IDENTITY,

@@ -12,8 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from plugin import create_app
-from plugin.handles import EXTENSION
-from plugin.installed_models import publish_models
+from plugin.jobs.installed_models import publish_models
+from plugin.launching.handles import EXTENSION
 from plugin.services import Services
 from plugin.settings import Settings
 from plugin.workbench import Workshop
@@ -213,8 +213,9 @@ def test_the_web_process_imports_no_pixel_library() -> None:
     """The worker renders; the web process stays small."""
     heavy = ("numpy", "pydicom", "cv2", "onnxruntime", "PIL", "dicomweb_client", "reportlab")
     code = (
-        "import sys, plugin.study_routes, plugin.reading_routes, plugin.jobs\n"
-        "import plugin.launch_routes, plugin.health_routes\n"
+        "import sys, plugin.api.study_routes\n"
+        "import plugin.api.reading_routes, plugin.jobs.messages\n"
+        "import plugin.launching.launch_routes, plugin.web.health_routes\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

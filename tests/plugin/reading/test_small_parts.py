@@ -10,12 +10,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from plugin.multipart import MultipartError, content_type, split_parts
-from plugin.patient_card import patient_identifiers, patient_line, patient_name
-from plugin.problems import may_pass, problem_from
-from plugin.result import result_json, view_label
+from plugin.imaging.multipart import MultipartError, content_type, split_parts
+from plugin.imaging.patient_card import patient_identifiers, patient_line, patient_name
+from plugin.jobs.problems import may_pass, problem_from
+from plugin.reporting.result import result_json, view_label
+from plugin.reporting.wording import percent, put_into_words
 from plugin.steps import Progress
-from plugin.wording import percent, put_into_words
 from smart_launch.errors import FhirUnavailable
 from tests.plugin.reading.samples import FACTS, READ, UNREAD
 

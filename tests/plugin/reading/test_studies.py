@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from plugin.imaging_study import ArchiveRules, read_study_resource
-from plugin.launches import OpenLaunch
-from plugin.studies import StudyError, find_study, list_studies
+from plugin.imaging.imaging_study import ArchiveRules, read_study_resource
+from plugin.imaging.studies import StudyError, find_study, list_studies
+from plugin.launching.launches import OpenLaunch
 from plugin.workbench import Workbench
 from tests.plugin.reading.conftest import Jobs
 from tests.plugin.reading.hospital import Hospital, outcome

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plugin.launches import OpenLaunch
+from plugin.launching.launches import OpenLaunch
 from plugin.readings import DONE
 from plugin.workbench import Workshop
 from tests.plugin.reading.conftest import MODES, PATIENT, Jobs, assert_stopped_cleanly, dicom_file

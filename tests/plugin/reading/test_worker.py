@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from plugin.installed_models import known_models, model_card
-from plugin.jobs import READ, make_celery, send
-from plugin.launches import OpenLaunch
+from plugin.jobs.installed_models import known_models, model_card
+from plugin.jobs.messages import READ, make_celery, send
+from plugin.launching.launches import OpenLaunch
 from plugin.readings import DONE, RUNNING, Reading
 from plugin.services import Services
 from plugin.settings import Settings

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from plugin.launches import OpenLaunch
+from plugin.jobs.sweep import resume_awaiting
+from plugin.launching.launches import OpenLaunch
 from plugin.readings import AWAITING_LAUNCH, DONE
 from plugin.services import Services
-from plugin.sweep import resume_awaiting
 from tests.plugin.reading.conftest import (
     MODES,
     Jobs,

@@ -1,0 +1,1 @@
+"""What the reading page asks for over HTTP: the patient, the studies, a reading and its result."""

@@ -1,0 +1,91 @@
+"""The end of a launch, top to bottom: state, issuer, error, tokens, patient, user, scopes."""
+
+from __future__ import annotations
+
+import logging
+
+from plugin.ehrs import Ehr
+from plugin.errors import LaunchDenied
+from plugin.launching.callback_request import CallbackRequest
+from plugin.launching.held_tokens import HeldTokens
+from plugin.scopes import ESSENTIAL_SCOPES
+from plugin.services import Services
+from smart_launch.callback import check_authorization_error, check_response_issuer
+from smart_launch.context import LaunchContext
+from smart_launch.discovery import fetch_configuration
+from smart_launch.errors import LaunchRefused
+from smart_launch.launch import CompletedLaunch, finish_launch
+from smart_launch.scopes import missing_scopes
+
+log = logging.getLogger("wetread.launch")
+
+
+def finish(services: Services, ehr: Ehr, arrived: CallbackRequest) -> str:
+    """Finish a launch and give its handle.
+
+    Raises
+    ------
+    LaunchDenied
+        State, binder, patient, user or scopes are not as they must be.
+    SmartError
+        The authorization server refused, or its answer must not be used.
+    """
+    pending = services.states.consume(ehr, arrived.state, arrived.binder)
+    registration = ehr.registration(services.settings.jwks_url)
+    configuration = fetch_configuration(services.http, ehr.issuer)
+    check_response_issuer(configuration, arrived.iss)
+    check_authorization_error(arrived.error)
+    if not arrived.code:
+        raise LaunchDenied("A sign-in must end with a code; this one did not.", code="code_missing")
+    completed = finish_launch(
+        services.http,
+        registration,
+        configuration,
+        code=arrived.code,
+        code_verifier=pending.code_verifier,
+        nonce=pending.nonce,
+        keys=services.keys.signing,
+        server_keys=services.server_keys,
+        standalone=pending.standalone,
+    )
+    try:
+        check_completed(completed)
+    except (LaunchDenied, LaunchRefused):
+        held = HeldTokens.of(completed.tokens, services.launches.clock())
+        services.tokens.revoke_unopened(registration, configuration, held)
+        raise
+    launch_id, handle = services.launches.open(ehr, completed)
+    log.info("launch_opened", extra={"ehr": ehr.id, "launch": launch_id})
+    return handle
+
+
+def check_completed(completed: CompletedLaunch) -> None:
+    """Refuse a launch without a patient, of a patient, or without the scopes that reading needs.
+
+    Raises
+    ------
+    LaunchDenied
+        In words for the user.
+    """
+    completed.context.require_patient()
+    _check_user(completed.context)
+    lacking = missing_scopes(ESSENTIAL_SCOPES, completed.granted)
+    if lacking:
+        raise LaunchDenied(
+            " ".join(entry.sentence for entry in lacking),
+            code="scopes_missing",
+            title="Wetread may not see what it needs",
+            next_step="Open Wetread again and allow this access, or ask your administrator.",
+            status=403,
+        )
+
+
+def _check_user(context: LaunchContext) -> None:
+    if context.user is not None and context.user.is_patient:
+        raise LaunchDenied(
+            "Wetread is for clinicians; you are signed in as a patient or a relative.",
+            code="user_is_patient",
+            title="Wetread is for clinicians",
+            next_step="Ask your care team about your images.",
+            status=403,
+        )

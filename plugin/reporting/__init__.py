@@ -1,0 +1,1 @@
+"""From a prediction to the report in the record."""

@@ -1,0 +1,1 @@
+"""What surrounds every request: server settings, headers, access log, error pages, health."""
