@@ -105,7 +105,11 @@ def broken_sets() -> list[str]:
     return ["", "{", *(json.dumps(value) for value in whole)]
 
 
-@pytest.mark.parametrize("text", broken_sets())
+BROKEN_SETS = broken_sets()
+
+
+# Numbered: the keys are fresh in every process, and the ids of tests must not be.
+@pytest.mark.parametrize("text", BROKEN_SETS, ids=range(len(BROKEN_SETS)))
 def test_other_key_files_are_refused_without_quoting_them(text: str) -> None:
     with pytest.raises(RegistrationError, match="keys_invalid") as caught:
         KeySet.load(text)
