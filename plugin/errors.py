@@ -9,7 +9,7 @@ PluginError
 ├── HandleInvalid        no open launch belongs to the handle
 └── LaunchExpired        the user's token has run out and cannot be renewed
 
-READING's modules derive their own errors from `PluginError`. Every error carries what a clinician
+Other modules derive their own errors from `PluginError`. Every error carries what a clinician
 reads; none of the texts may hold patient data, tokens or addresses with secrets.
 """
 

@@ -58,7 +58,7 @@ def put_into_words(prediction: Prediction, facts: ModelFacts, *, unverifiable: b
     if prediction.probability is None:
         body = _unread(prediction)
     else:
-        body = _read(prediction, prediction.probability, target)
+        body = _read(prediction, prediction.probability, facts)
     notes = [caution.sentence for caution in prediction.cautions]
     if unverifiable:
         notes.append(
@@ -68,17 +68,32 @@ def put_into_words(prediction: Prediction, facts: ModelFacts, *, unverifiable: b
     return Words(body.headline, (*body.sentences, *notes, NOT_A_DIAGNOSIS))
 
 
-def _read(prediction: Prediction, probability: float, target: str) -> Words:
-    number = percent(probability)
-    if prediction.positive:
-        headline = f"Signs that fit {target}: probability {number}."
-    else:
-        headline = f"No clear signs of {target}: probability {number}."
-    limits = [f"Looked only for {target}; a low score does not exclude it."]
+def _read(prediction: Prediction, probability: float, facts: ModelFacts) -> Words:
+    target = facts.class_named(facts.target).label
+    found = "Signs that fit" if prediction.positive else "No clear signs of"
+    number, threshold = _told_apart(probability, facts.operating_point.threshold)
+    headline = f"{found} {target}: probability {number} (threshold {threshold})."
+    known = [f"Looked only for {target}; a low score does not exclude it."]
     if prediction.interval is not None:
         low, high = (percent(bound) for bound in prediction.interval)
-        limits.append(f"The probability may lie between {low} and {high}.")
-    return Words(headline, tuple(limits))
+        known.append(f"The probability may lie between {low} and {high}.")
+    if facts.reference_prevalence is not None:
+        # A probability means nothing without the share of ill patients that it was made for.
+        known.append(
+            f"It presumes that {round(100 * facts.reference_prevalence)} in 100 patients have "
+            f"{target}; where fewer have it, it is too high."
+        )
+    return Words(headline, tuple(known))
+
+
+def _told_apart(probability: float, threshold: float) -> tuple[str, str]:
+    """Write both as whole percent; close together with a digit more, or the words would differ
+    while the numbers look the same.
+    """
+    whole = percent(probability), percent(threshold)
+    if whole[0] != whole[1]:
+        return whole
+    return f"{100 * probability:.2f} %", f"{100 * threshold:.2f} %"
 
 
 def _unread(prediction: Prediction) -> Words:

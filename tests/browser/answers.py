@@ -123,7 +123,7 @@ def steps(running: int, ending: str = "running") -> list[Json]:
 def result(**changes: Any) -> Json:
     return {
         "status": "ok",
-        "headline": "No clear signs of Covid-19: probability 13 %.",
+        "headline": "No clear signs of Covid-19: probability 13 % (threshold 46 %).",
         "sentences": [
             "Looked only for Covid-19; a low score does not exclude it.",
             "The probability may lie between 7 % and 21 %.",

@@ -100,6 +100,27 @@ def test_the_words_say_what_was_looked_for_and_never_negative_or_normal(positive
     assert "normal" not in text.lower()
 
 
+@pytest.mark.parametrize(
+    ("probability", "positive", "headline"),
+    [
+        (0.338, False, "No clear signs of Covid-19: probability 34 % (threshold 50 %)."),
+        (0.91, True, "Signs that fit Covid-19: probability 91 % (threshold 50 %)."),
+        (0.4987, False, "No clear signs of Covid-19: probability 49.87 % (threshold 50.00 %)."),
+    ],
+)
+def test_the_headline_shows_on_which_side_of_the_threshold_the_number_lies(
+    probability: float, positive: bool, headline: str
+) -> None:
+    prediction = replace(READ, probability=probability, positive=positive)
+    assert put_into_words(prediction, FACTS, unverifiable=False).headline == headline
+
+
+def test_the_share_of_ill_patients_that_the_number_presumes_is_said_with_it() -> None:
+    facts = replace(FACTS, reference_prevalence=0.43)
+    text = put_into_words(READ, facts, unverifiable=False).text
+    assert "presumes that 43 in 100 patients have Covid-19" in text
+
+
 def test_the_result_for_the_page_is_plain_json() -> None:
     for prediction in (READ, UNREAD):
         words = put_into_words(prediction, FACTS, unverifiable=False)
