@@ -54,6 +54,7 @@ def export_onnx(model: keras.Model, path: Path, probe: Floats) -> str:
     proto, _ = tf2onnx.convert.from_function(function, signature, opset=OPSET)
     path.parent.mkdir(parents=True, exist_ok=True)
     _in_order(proto, names)
+    _canonical(proto, ["image", *names])
     path.write_bytes(proto.SerializeToString())
     _compare(model, path, probe)
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -66,6 +67,28 @@ def _in_order(proto: Any, names: list[str]) -> None:
         raise ExportError(f"the outputs must be named {names}; got {sorted(by_name)}")
     del proto.graph.output[:]
     proto.graph.output.extend(by_name[name] for name in names)
+
+
+def _canonical(proto: Any, kept: list[str]) -> None:
+    """Rename everything by its place: the same weights shall give the same file, and checksum.
+
+    The converter numbers its names in an order that changes from process to process.
+    """
+    graph = proto.graph
+    new = {name: name for name in ["", *kept]}
+    stored = {one.name: one for one in graph.initializer}
+    del graph.initializer[:], graph.value_info[:]
+    for number, node in enumerate(graph.node):
+        node.name = f"{node.op_type}{number}"
+        for name in node.input:
+            if name not in new:
+                new[name] = f"weight{len(new)}"
+                stored[name].name = new[name]
+                graph.initializer.append(stored[name])
+        for place, name in enumerate(node.output):
+            new.setdefault(name, f"{node.name}_{place}")
+        node.input[:] = [new[name] for name in node.input]
+        node.output[:] = [new[name] for name in node.output]
 
 
 def _compare(model: keras.Model, path: Path, probe: Floats) -> None:

@@ -151,3 +151,12 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     (tmp_path / "weights" / "lung_finder.onnx").write_bytes(classifier)
     with pytest.raises(WeightsError, match="15 convolutions; it holds 49"):
         load_networks(tmp_path)
+
+
+def test_the_same_weights_exported_twice_give_the_same_file(tmp_path: Path) -> None:
+    networks = load_networks(MODEL_FOLDER)
+    side = prepare.FINDER_SIDE
+    probe = np.random.default_rng(0).random((1, side, side, 1), np.float32)
+    first = export_onnx(networks["lungs"], tmp_path / "a.onnx", probe)
+    again = export_onnx(load_networks(MODEL_FOLDER)["lungs"], tmp_path / "b.onnx", probe)
+    assert first == again
