@@ -54,7 +54,6 @@ def put_into_words(prediction: Prediction, facts: ModelFacts, *, unverifiable: b
     unverifiable : bool
         The images' patient number could not be compared; only birth date and sex agree.
     """
-    target = facts.class_named(facts.target).label
     if prediction.probability is None:
         body = _unread(prediction)
     else:
