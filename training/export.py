@@ -55,6 +55,8 @@ def export_onnx(model: keras.Model, path: Path, probe: Floats) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     _in_order(proto, names)
     _canonical(proto, ["image", *names])
+    shapes = [model.input_shape, *(output.shape for output in model.outputs)]
+    _name_shapes([*proto.graph.input, *proto.graph.output], shapes)
     path.write_bytes(proto.SerializeToString())
     _compare(model, path, probe)
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -89,6 +91,16 @@ def _canonical(proto: Any, kept: list[str]) -> None:
             new.setdefault(name, f"{node.name}_{place}")
         node.input[:] = [new[name] for name in node.input]
         node.output[:] = [new[name] for name in node.output]
+
+
+def _name_shapes(values: list[Any], shapes: list[tuple[int | None, ...]]) -> None:
+    """Say every size; the converter leaves some open, under names that count up in a process."""
+    for value, shape in zip(values, shapes, strict=True):
+        for dimension, size in zip(value.type.tensor_type.shape.dim, shape, strict=True):
+            if size is None:
+                dimension.dim_param = "batch"
+            else:
+                dimension.dim_value = size
 
 
 def _compare(model: keras.Model, path: Path, probe: Floats) -> None:
