@@ -79,6 +79,7 @@ def _canonical(proto: Any, kept: list[str]) -> None:
     graph = proto.graph
     new = {name: name for name in ["", *kept]}
     stored = {one.name: one for one in graph.initializer}
+    graph.doc_string = ""
     del graph.initializer[:], graph.value_info[:]
     for number, node in enumerate(graph.node):
         node.name = f"{node.op_type}{number}"
