@@ -39,11 +39,14 @@ class Words:
 
 
 def percent(probability: float) -> str:
-    """Write a probability as whole percent; never "0 %" or "100 %", which would claim certainty."""
-    rounded = round(probability * 100)
-    if rounded < 1:
+    """Write a probability as whole percent: the one text for it on page, report and PDF.
+
+    Never "0 %" or "100 %", which would claim certainty; nor "99 %" for what is more.
+    """
+    exact = probability * 100
+    if exact < 1:
         return "below 1 %"
-    return "above 99 %" if rounded > 99 else f"{rounded} %"
+    return "above 99 %" if exact > 99 else f"{round(exact)} %"
 
 
 def put_into_words(prediction: Prediction, facts: ModelFacts, *, unverifiable: bool) -> Words:
@@ -70,29 +73,29 @@ def put_into_words(prediction: Prediction, facts: ModelFacts, *, unverifiable: b
 def _read(prediction: Prediction, probability: float, facts: ModelFacts) -> Words:
     target = facts.class_named(facts.target).label
     found = "Signs that fit" if prediction.positive else "No clear signs of"
-    number, threshold = _told_apart(probability, facts.operating_point.threshold)
-    headline = f"{found} {target}: probability {number} (threshold {threshold})."
+    number, threshold = percent(probability), percent(facts.operating_point.threshold)
+    # Close together the words would differ while the numbers look the same: a digit more would
+    # tell them apart, but then the same probability had two texts.
+    side = "just above" if prediction.positive else "just below"
+    beside = f"{side} the threshold" if number == threshold else f"threshold {threshold}"
+    headline = f"{found} {target}: probability {number} ({beside})."
     known = [f"Looked only for {target}; a low score does not exclude it."]
     if prediction.interval is not None:
         low, high = (percent(bound) for bound in prediction.interval)
         known.append(f"The probability may lie between {low} and {high}.")
-    if facts.reference_prevalence is not None:
-        # A probability means nothing without the share of ill patients that it was made for.
-        known.append(
-            f"It presumes that {round(100 * facts.reference_prevalence)} in 100 patients have "
-            f"{target}; where fewer have it, it is too high."
-        )
-    return Words(headline, tuple(known))
+    note = prevalence_note(facts)
+    return Words(headline, (*known, note) if note else tuple(known))
 
 
-def _told_apart(probability: float, threshold: float) -> tuple[str, str]:
-    """Write both as whole percent; close together with a digit more, or the words would differ
-    while the numbers look the same.
-    """
-    whole = percent(probability), percent(threshold)
-    if whole[0] != whole[1]:
-        return whole
-    return f"{100 * probability:.2f} %", f"{100 * threshold:.2f} %"
+def prevalence_note(facts: ModelFacts) -> str | None:
+    """Say for which share of ill patients the probability was made: without, it means nothing."""
+    if facts.reference_prevalence is None:
+        return None
+    target = facts.class_named(facts.target).label
+    return (
+        f"It presumes that {round(100 * facts.reference_prevalence)} in 100 patients have "
+        f"{target}; where fewer have it, it is too high."
+    )
 
 
 def _unread(prediction: Prediction) -> Words:

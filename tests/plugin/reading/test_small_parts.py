@@ -91,6 +91,17 @@ def test_percent_never_claims_certainty(probability: float) -> None:
     assert not text.startswith(("0 ", "100"))
 
 
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [(0.006, "below 1 %"), (0.01, "1 %"), (0.485, "48 %"), (0.99, "99 %"), (0.992, "above 99 %")],
+)
+def test_headline_and_score_are_the_same_text(probability: float, text: str) -> None:
+    prediction = replace(READ, probability=probability, positive=probability > 0.5)
+    words = put_into_words(prediction, FACTS, unverifiable=False)
+    assert result_json(prediction, FACTS, words, card="")["percent"] == text
+    assert f"probability {text} (" in words.headline
+
+
 @pytest.mark.parametrize("positive", [True, False])
 def test_the_words_say_what_was_looked_for_and_never_negative_or_normal(positive: bool) -> None:
     prediction = replace(READ, positive=positive, probability=0.9 if positive else 0.1)
@@ -105,7 +116,8 @@ def test_the_words_say_what_was_looked_for_and_never_negative_or_normal(positive
     [
         (0.338, False, "No clear signs of Covid-19: probability 34 % (threshold 50 %)."),
         (0.91, True, "Signs that fit Covid-19: probability 91 % (threshold 50 %)."),
-        (0.4987, False, "No clear signs of Covid-19: probability 49.87 % (threshold 50.00 %)."),
+        (0.4987, False, "No clear signs of Covid-19: probability 50 % (just below the threshold)."),
+        (0.5, True, "Signs that fit Covid-19: probability 50 % (just above the threshold)."),
     ],
 )
 def test_the_headline_shows_on_which_side_of_the_threshold_the_number_lies(
