@@ -15,6 +15,9 @@ from training.settings import Settings
 
 _LIBRARIES = ("keras", "tensorflow-cpu", "numpy", "opencv-python-headless", "onnx", "tf2onnx")
 
+# What a run writes (weights, figures, card) is no code.
+_CODE = ("training/*.py", "inference/models/*.py", "inference/models/*.toml")
+
 
 def run_key(settings: Settings, data_sha256: str) -> str:
     """Names the folder of a run's checkpoints: other settings or data never resume from them."""
@@ -25,13 +28,12 @@ def run_key(settings: Settings, data_sha256: str) -> str:
 
 
 def commit(root: Path) -> str:
-    """The commit of the code, with ``-changed`` where tracked files differ from it."""
+    """The commit of the code, with ``-changed`` where its files or settings differ from it."""
     git = shutil.which("git")
     if git is None:
         return "unknown"
     head = _git(git, root, "rev-parse", "HEAD")
-    folders = ("training", "inference/models")
-    changed = _git(git, root, "status", "--porcelain", "--untracked-files=no", "--", *folders)
+    changed = _git(git, root, "status", "--porcelain", "--untracked-files=no", "--", *_CODE)
     return f"{head}-changed" if changed else head or "unknown"
 
 

@@ -42,7 +42,7 @@ def run(folder: Path, data: Path, work: Path, *, pretrained: bool = True) -> Fig
     """
     settings = load_settings(folder / "training.toml")
     rows, article = load_table(data), load_table(data, "article.csv")
-    data_sha256 = checksum(data, rows)
+    data_sha256, code = checksum(data, rows), commit(Path(__file__).parent.parent)
     work = work / run_key(settings, data_sha256)
     imagenet = read_imagenet() if pretrained else None
 
@@ -54,8 +54,7 @@ def run(folder: Path, data: Path, work: Path, *, pretrained: bool = True) -> Fig
     )
     parts = _judge(split, fitted, point)
     figures = _figures(split, fitted, point, parts, settings, imagenet, work)
-    source = Path(__file__).parent.parent
-    publish(folder, fitted, point, figures, parts, Run(settings, data_sha256, commit(source)))
+    publish(folder, fitted, point, figures, parts, Run(settings, data_sha256, code))
     return figures
 
 
