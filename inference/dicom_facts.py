@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from inference.images import DicomFacts
+from inference.patient_age import age_from_text, age_on, youngest
 from inference.quiet_parser import quiet_parser
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _MAX_TEXT = 256
-_UNIT_YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
-_AGE = re.compile(r"([0-9]{1,3})([YMWD])")
-# De-identified files carry birth dates such as 1800-01-01: no age is better than that one.
-_OLDEST_YEARS = 120
 _DATE_KEYWORDS = ("AcquisitionDate", "ContentDate", "SeriesDate", "StudyDate")
 _TIME_KEYWORDS = ("AcquisitionTime", "ContentTime", "SeriesTime", "StudyTime")
 
@@ -26,28 +22,37 @@ def facts_of(dataset: Dataset) -> DicomFacts:
     """Collect the facts; a value that cannot be read counts as absent."""
     with quiet_parser():
         acquired_date, acquired_time = _acquired(dataset)
-        birth = _date(_text(dataset, "PatientBirthDate"))
+        birth = _iso(_date(_text(dataset, "PatientBirthDate")))
+        studied = _iso(_date(_text(dataset, "StudyDate")))
+        taken = studied or _iso(acquired_date)
+        stated = age_from_text(_text(dataset, "PatientAge"))
+        age, in_doubt = youngest(stated, age_on(birth, taken))
         return DicomFacts(
             **_as_written(dataset),
             transfer_syntax_uid=_text(getattr(dataset, "file_meta", {}), "TransferSyntaxUID"),
-            patient_birth_date=birth.isoformat() if birth else None,
-            patient_age_years=_age_years(dataset, birth, acquired_date),
+            patient_birth_date=birth,
+            patient_age_years=age,
+            patient_age_in_doubt=in_doubt,
             view_position=_view(dataset),
             body_part=_body_part(dataset),
             patient_orientation=_orientation(dataset),
+            study_date=studied,
             acquired=_with_zone(dataset, acquired_date, acquired_time),
-            acquired_date=acquired_date.isoformat() if acquired_date else None,
+            acquired_date=_iso(acquired_date),
             acquired_time=acquired_time,
         )
 
 
-_PLAIN = {
+# What decides whose image this is: a character changed here could turn one patient into another.
+_EXACT = {
     "sop_instance_uid": "SOPInstanceUID",
-    "sop_class_uid": "SOPClassUID",
     "study_instance_uid": "StudyInstanceUID",
     "series_instance_uid": "SeriesInstanceUID",
     "patient_id": "PatientID",
     "issuer_of_patient_id": "IssuerOfPatientID",
+}
+_PLAIN = {
+    "sop_class_uid": "SOPClassUID",
     "accession_number": "AccessionNumber",
     "study_description": "StudyDescription",
     "series_description": "SeriesDescription",
@@ -72,7 +77,8 @@ _INTEGERS = {
 
 def _as_written(dataset: Dataset) -> dict[str, Any]:
     """Facts that need no thought: field of `DicomFacts` -> value."""
-    facts: dict[str, Any] = {f: _text(dataset, keyword) for f, keyword in _PLAIN.items()}
+    facts: dict[str, Any] = {f: _exact(dataset, keyword) for f, keyword in _EXACT.items()}
+    facts |= {f: _text(dataset, keyword) for f, keyword in _PLAIN.items()}
     facts |= {f: _upper(_text(dataset, keyword)) for f, keyword in _UPPER.items()}
     facts |= {f: _integer(dataset, keyword) for f, keyword in _INTEGERS.items()}
     return facts
@@ -88,6 +94,24 @@ def _value(dataset: Any, keyword: str) -> Any:
 
 def _text(dataset: Any, keyword: str) -> str | None:
     return _clean(_value(dataset, keyword))
+
+
+def _exact(dataset: Dataset, keyword: str) -> str | None:
+    """Return the value as written, without its padding; several values keep their backslash.
+
+    References
+    ----------
+    DICOM PS3.5 6.2 (LO: leading and trailing spaces are padding; UI: a trailing NULL is).
+    """
+    value = _value(dataset, keyword)
+    if value is None:
+        return None
+    several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
+    try:
+        text = "\\".join(str(one) for one in value) if several else str(value)
+    except Exception:  # str() of a broken UID
+        return None
+    return text.strip(" ").rstrip("\0") or None
 
 
 def _clean(value: Any) -> str | None:
@@ -120,6 +144,10 @@ def _date(text: str | None) -> date | None:
         return datetime.strptime(digits, "%Y%m%d").date()  # noqa: DTZ007 a date has no zone
     except ValueError:
         return None
+
+
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None
 
 
 def _time(text: str | None) -> str | None:
@@ -165,24 +193,6 @@ def _with_zone(dataset: Dataset, day: date | None, time: str | None) -> str | No
     except (ValueError, IndexError):
         return day.isoformat()
     return datetime.combine(day, clock, tzinfo=zone).isoformat()
-
-
-def _age_years(dataset: Dataset, birth: date | None, acquired: date | None) -> float | None:
-    """Return PatientAge in years, else the difference of dates.
-
-    References
-    ----------
-    DICOM PS3.5 6.2 (AS: nnnD, nnnW, nnnM, nnnY).
-    """
-    stated = _AGE.fullmatch((_text(dataset, "PatientAge") or "").upper())
-    taken = _date(_text(dataset, "StudyDate")) or acquired
-    if stated:
-        years = int(stated[1]) * _UNIT_YEARS[stated[2]]
-    elif birth is not None and taken is not None:
-        years = (taken - birth).days / 365.25
-    else:
-        return None
-    return years if 0 <= years <= _OLDEST_YEARS else None
 
 
 def _items(dataset: Dataset, keyword: str) -> Iterable[Any]:

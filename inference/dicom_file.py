@@ -35,6 +35,8 @@ def read_dicom(content: bytes) -> Image:
         _check_pixels_present(dataset)
         try:
             frame = decode_first_frame(dataset)
+            # A large radiograph would otherwise lie in memory twice while it is drawn.
+            del dataset[frame.claims.keyword]
             return display(frame, dataset, facts_of(dataset))
         except InferenceError:
             raise

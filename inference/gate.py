@@ -23,13 +23,8 @@ def check_facts(model: ModelFacts, facts: DicomFacts | None) -> GateResult:
     """Judge the header alone, before any pixel is decoded."""
     if facts is None:
         return _picture(model)
-    rules = (_modality, _body_part, _view, _age, _raw)
+    rules = (_modality, _body_part, _view, _orientation, _age, _raw)
     return joined(rule(model, facts) for rule in rules)
-
-
-def check_image(model: ModelFacts, image: Image) -> GateResult:
-    """Judge header and pixels."""
-    return joined((check_facts(model, image.facts), _pixels(model, image)))
 
 
 def joined(results: Iterable[GateResult]) -> GateResult:
@@ -110,21 +105,49 @@ def _view(model: ModelFacts, facts: DicomFacts) -> GateResult:
     )
 
 
+def _orientation(model: ModelFacts, facts: DicomFacts) -> GateResult:
+    """Refuse a frontal view that is stored mirrored or turned: the model has seen none.
+
+    References
+    ----------
+    DICOM PS3.3 C.7.6.1.1.1 (Patient Orientation): rows that run to the left and columns that run
+    to the feet are a frontal view as it is looked at.
+    """
+    if not model.views or facts.patient_orientation is None:
+        return GateResult()
+    if [way[:1] for way in facts.patient_orientation.split("\\")] == ["L", "F"]:
+        return GateResult()
+    return _refused(
+        "wrong_orientation",
+        "The model reads upright frontal views with the patient's left at the right edge; this "
+        "image states that it is stored mirrored or turned.",
+    )
+
+
 def _age(model: ModelFacts, facts: DicomFacts) -> GateResult:
     if model.minimum_age_years <= 0:
         return GateResult()
     if facts.patient_age_years is None:
         return _caution(
             "age_unknown",
-            "The image does not say how old the patient is; the model is not made for people "
-            f"under {model.minimum_age_years:g}.",
+            "It is not known how old the patient was; the model is not made for people under "
+            f"{model.minimum_age_years:g}.",
         )
     if facts.patient_age_years >= model.minimum_age_years:
-        return GateResult()
+        return _age_in_doubt(facts)
     return _refused(
         "under_minimum_age",
         f"The model is made for people aged {model.minimum_age_years:g} or more; this patient is "
         "younger.",
+    )
+
+
+def _age_in_doubt(facts: DicomFacts) -> GateResult:
+    if not facts.patient_age_in_doubt:
+        return GateResult()
+    return _caution(
+        "age_contradictory",
+        "The patient's age and birth dates contradict each other; the lowest age was used.",
     )
 
 
@@ -143,7 +166,8 @@ def _raw(_model: ModelFacts, facts: DicomFacts) -> GateResult:
     )
 
 
-def _pixels(model: ModelFacts, image: Image) -> GateResult:
+def check_pixels(model: ModelFacts, image: Image) -> GateResult:
+    """Judge the pixels alone, after the header has passed."""
     side, results = min(image.pixels.shape), []
     if image.colour:
         results.append(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,10 +18,16 @@ class DicomFacts:
 
     Attributes
     ----------
-    patient_birth_date, acquired_date
+    patient_id, issuer_of_patient_id, sop_instance_uid, study_instance_uid, series_instance_uid
+        As written, without the padding around them: whoever compares them compares every character.
+    patient_birth_date, study_date, acquired_date
         ISO dates.
     patient_age_years
-        From PatientAge, else from birth date and acquisition date.
+        At the study date: the smallest age that PatientAge and birth date give.
+    patient_age_in_doubt
+        They give different ages.
+    patient_orientation
+        Upper case: where the rows run to, a backslash, where the columns run to.
     view_position
         Upper case: PA, AP, LATERAL, LL, RL ... From ViewPosition, else from ViewCodeSequence, else
         LATERAL when PatientOrientation runs between front and back.
@@ -47,6 +54,7 @@ class DicomFacts:
     patient_birth_date: str | None = None
     patient_sex: str | None = None
     patient_age_years: float | None = None
+    patient_age_in_doubt: bool = False
     modality: str | None = None
     body_part: str | None = None
     view_position: str | None = None
@@ -57,6 +65,7 @@ class DicomFacts:
     series_description: str | None = None
     series_number: int | None = None
     instance_number: int | None = None
+    study_date: str | None = None
     acquired: str | None = None
     acquired_date: str | None = None
     acquired_time: str | None = None
@@ -67,6 +76,33 @@ class DicomFacts:
     rows: int | None = None
     columns: int | None = None
     frames: int | None = None
+
+    @property
+    def holds_image(self) -> bool:
+        """The header describes pixels; a report or a presentation state has none to describe."""
+        return any((self.rows, self.columns, self.photometric_interpretation))
+
+    @property
+    def left_edge(self) -> Literal["R", "L"] | None:
+        """Which side of the patient lies at the left edge of the image; None: not stated.
+
+        References
+        ----------
+        DICOM PS3.3 C.7.6.1.1.1 (Patient Orientation): the first value is where the rows run to.
+        """
+        sides: dict[str, Literal["R", "L"]] = {"L": "R", "R": "L"}
+        return sides.get((self.patient_orientation or "")[:1])
+
+
+class Offered(Protocol):
+    """An image offered for reading: its facts are known, its pixels may still be in a file."""
+
+    @property
+    def facts(self) -> DicomFacts | None:
+        """What the header says; None for a picture."""
+
+    def opened(self) -> AbstractContextManager[Image]:
+        """Give the decoded image for as long as it is needed."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +140,10 @@ class Image:
     source: Literal["dicom", "picture"]
     spacing_mm: tuple[float, float] | None
     facts: DicomFacts | None
+
+    def opened(self) -> AbstractContextManager[Image]:
+        """Give itself: it is decoded already."""
+        return nullcontext(self)
 
 
 def read_image(data: bytes | Path) -> Image:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from inference.errors import ModelRefused
-from inference.gate import check_image, joined
-from inference.images import Image
+from inference.gate import check_facts, check_pixels, joined
+from inference.images import Image, Offered
 from inference.model_facts import ModelFacts
 from inference.model_folder import (
     Check,
@@ -47,29 +47,29 @@ class Model:
     _check: Check | None = None
     _interpret: Interpret | None = None
 
-    def read(self, images: Sequence[Image]) -> Prediction:
+    def read(self, images: Sequence[Offered]) -> Prediction:
         """Read the most suitable of these images of one study.
 
-        The gate judges every image. Of those that pass, a PA view comes before an AP view before an
-        unknown one; the first that `prepare` accepts is read. `cannot_read` carries the reasons of
-        all of them.
+        The gate judges every header. Of those that pass, a PA view comes before an AP view before
+        an unknown one. They are opened in this order, one at a time, and the first that gate and
+        `prepare` accept is read. `cannot_read` carries the reasons of all of them.
         """
         if not images:
             return self._cannot_read((Reason("no_image", "There is no image to read."),), {})
         timings: dict[str, float] = {}
         with _timed(timings, "gate"):
-            gates = [self._gate(image) for image in images]
-        reasons = [reason for gate in gates for reason in gate.reasons]
-        for index in _in_order(images, gates):
-            with _timed(timings, "prepare"):
-                prepared = self.prepare(images[index])
-            if isinstance(prepared, Refusal):
-                reasons.extend(prepared.reasons)
+            headers = [check_facts(self.facts, one.facts) for one in images]
+        reasons = [reason for gate in headers for reason in gate.reasons]
+        for index in _in_order(images, headers):
+            with images[index].opened() as image:
+                found = self._look_at(image, timings)
+            if isinstance(found, Refusal):
+                reasons.extend(found.reasons)
                 continue
             with _timed(timings, "network"):
-                answer = self.classify(prepared)
-            cautions = (*gates[index].cautions, *prepared.cautions, *answer.cautions)
-            return self._prediction(answer, prepared, index, cautions, timings)
+                answer = self.classify(found)
+            cautions = (*headers[index].cautions, *found.cautions, *answer.cautions)
+            return self._prediction(answer, found, index, cautions, timings)
         return self._cannot_read(tuple(dict.fromkeys(reasons)), timings)
 
     def prepare(self, image: Image) -> Prepared | Refusal:
@@ -91,11 +91,19 @@ class Model:
             return self._interpret(prepared, outputs)
         return interpret_outputs(self.facts, outputs)
 
-    def _gate(self, image: Image) -> GateResult:
-        generic = check_image(self.facts, image)
-        if self._check is None or generic.reasons:
-            return generic
-        return joined((generic, self._check(image)))
+    def _look_at(self, image: Image, timings: dict[str, float]) -> Prepared | Refusal:
+        """Judge the pixels and prepare them; the gate's cautions come before those of `prepare`."""
+        with _timed(timings, "gate"):
+            gate = check_pixels(self.facts, image)
+            if self._check is not None and not gate.reasons:
+                gate = joined((gate, self._check(image)))
+        if gate.reasons:
+            return Refusal(gate.reasons)
+        with _timed(timings, "prepare"):
+            found = self.prepare(image)
+        if isinstance(found, Refusal):
+            return found
+        return replace(found, cautions=(*gate.cautions, *found.cautions))
 
     def _prediction(
         self,
@@ -156,7 +164,7 @@ def interpret_outputs(facts: ModelFacts, outputs: tuple[np.ndarray, ...]) -> Int
     return Interpreted(classes, heat_map=scaled.astype(np.float32))
 
 
-def _in_order(images: Sequence[Image], gates: Sequence[GateResult]) -> list[int]:
+def _in_order(images: Sequence[Offered], gates: Sequence[GateResult]) -> list[int]:
     """Positions of the images that passed, the best view first."""
     passed = [index for index, gate in enumerate(gates) if not gate.reasons]
 

@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from inference.images import DicomFacts, read_facts
+from inference.patient_age import with_birth_date
 from tests.inference.dicom_files import chest, to_bytes
 
 
@@ -28,6 +29,48 @@ def test_without_patient_age_the_dates_give_the_age() -> None:
     found = facts(PatientAge=None, PatientBirthDate="19301019", StudyDate="20260301")
     assert found.patient_age_years == pytest.approx(95.4, abs=0.1)
     assert found.patient_birth_date == "1930-10-19"
+
+
+@pytest.mark.parametrize(
+    ("age", "born", "years", "in_doubt"),
+    [
+        ("045Y", "20200101", 4.0, True),
+        ("003Y", "19700101", 3.0, True),
+        ("045Y", "19790601", 44.6, False),
+        ("045Y", "18000101", 45.0, False),
+    ],
+)
+def test_of_an_age_and_a_birth_date_the_younger_counts(
+    age: str, born: str, years: float, in_doubt: bool
+) -> None:
+    found = facts(PatientAge=age, PatientBirthDate=born, StudyDate="20240101")
+    assert found.patient_age_years == pytest.approx(years, abs=0.05)
+    assert found.patient_age_in_doubt is in_doubt
+
+
+@pytest.mark.parametrize(
+    ("born", "years"),
+    [("2010-06-01", 13.6), ("2010-06", 13.5), ("2010", 13.0), (None, None), ("?", None)],
+)
+def test_the_charts_birth_date_makes_an_unknown_age_known(
+    born: str | None, years: float | None
+) -> None:
+    bare = facts(PatientAge=None, StudyDate="20240101")
+    found = with_birth_date(bare, born, None).patient_age_years
+    assert found == (None if years is None else pytest.approx(years, abs=0.05))
+
+
+def test_the_charts_birth_date_can_only_lower_the_age() -> None:
+    child = with_birth_date(facts(StudyDate="20240101"), "2020-01-01", None)
+    assert child.patient_age_years == pytest.approx(4, abs=0.05)
+    assert child.patient_age_in_doubt
+    same = with_birth_date(facts(StudyDate="20240101"), "1963-05-01", None)
+    assert (same.patient_age_years, same.patient_age_in_doubt) == (60, False)
+
+
+def test_without_a_date_in_the_image_the_charts_date_of_the_study_is_used() -> None:
+    found = with_birth_date(facts(PatientAge=None), "2010-01-01", "2024-01-01T10:00:00Z")
+    assert found.patient_age_years == pytest.approx(14, abs=0.05)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +169,27 @@ def test_identifiers_are_read_as_written() -> None:
     assert (found.patient_id, found.issuer_of_patient_id) == ("H-1001", "HOSPITAL")
     assert found.accession_number == "A1"
     assert found.sop_instance_uid == "1.2.3.4"
+
+
+@pytest.mark.parametrize("number", ["H   1001", "H\u00a01001", "H\t1001", "x" * 300])
+def test_no_character_inside_an_identifier_is_changed(number: str) -> None:
+    found = facts(SpecificCharacterSet="ISO_IR 100", PatientID=number, IssuerOfPatientID=number)
+    assert (found.patient_id, found.issuer_of_patient_id) == (number, number)
+
+
+def test_two_numbers_in_one_element_stay_two() -> None:
+    assert facts(PatientID="H-1001\\H-2").patient_id == "H-1001\\H-2"
+
+
+@pytest.mark.parametrize(
+    ("orientation", "edge"),
+    [(["L", "F"], "R"), (["R", "F"], "L"), (["LA", "F"], "R"), (["P", "F"], None), (None, None)],
+)
+def test_the_side_at_the_left_edge_follows_from_the_orientation(
+    orientation: list[str] | None, edge: str | None
+) -> None:
+    attributes = {"PatientOrientation": orientation} if orientation else {}
+    assert facts(**attributes).left_edge == edge
 
 
 def test_absent_and_empty_values_are_none() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inference.gate import check_facts, check_image
+from inference.gate import check_facts, check_pixels, joined
 from inference.images import DicomFacts, Image
+from inference.model_facts import ModelFacts
 from inference.model_folder import GateResult
 from inference.registry import model_facts
 from tests.inference.conftest import TOY_MODELS
@@ -34,6 +35,10 @@ def image(facts: DicomFacts | None = ADULT, **changes: Any) -> Image:
     return replace(plain, **changes)
 
 
+def check_image(model: ModelFacts, shown: Image) -> GateResult:
+    return joined((check_facts(model, shown.facts), check_pixels(model, shown)))
+
+
 def codes(result: GateResult) -> tuple[list[str], list[str]]:
     return [r.code for r in result.reasons], [c.code for c in result.cautions]
 
@@ -55,6 +60,10 @@ def test_a_frontal_chest_radiograph_of_an_adult_passes_without_a_word() -> None:
         ({"presentation_intent": "FOR PROCESSING"}, "raw_detector_data"),
         ({"patient_age_years": 15.99}, "under_minimum_age"),
         ({"patient_age_years": 0.0}, "under_minimum_age"),
+        ({"patient_orientation": "R\\F"}, "wrong_orientation"),
+        ({"patient_orientation": "L\\H"}, "wrong_orientation"),
+        ({"patient_orientation": "F\\L"}, "wrong_orientation"),
+        ({"patient_orientation": "P\\F"}, "wrong_orientation"),
     ],
 )
 def test_what_is_wrong_is_refused(change: dict[str, Any], code: str) -> None:
@@ -67,6 +76,7 @@ def test_what_is_wrong_is_refused(change: dict[str, Any], code: str) -> None:
         ({"body_part": None}, "body_part_unknown"),
         ({"view_position": None}, "view_unknown"),
         ({"patient_age_years": None}, "age_unknown"),
+        ({"patient_age_in_doubt": True}, "age_contradictory"),
     ],
 )
 def test_what_is_unknown_is_said_and_not_guessed(change: dict[str, Any], code: str) -> None:
@@ -81,6 +91,16 @@ def test_ways_to_write_chest_are_accepted(body_part: str) -> None:
 @pytest.mark.parametrize("view", ["PA", "AP", "AP SUPINE", "PA_ERECT"])
 def test_frontal_views_are_accepted(view: str) -> None:
     assert check_facts(TOY, replace(ADULT, view_position=view)).reasons == ()
+
+
+@pytest.mark.parametrize("orientation", ["L\\F", "LA\\F", "L\\FP", None])
+def test_upright_frontal_images_pass_whether_they_say_so_or_not(orientation: str | None) -> None:
+    assert codes(check_facts(TOY, replace(ADULT, patient_orientation=orientation))) == ([], [])
+
+
+def test_a_model_without_views_takes_any_orientation() -> None:
+    slices, facts = replace(TOY, views=()), replace(ADULT, patient_orientation="R\\A")
+    assert codes(check_facts(slices, facts)) == ([], [])
 
 
 def test_sixteen_is_old_enough() -> None:

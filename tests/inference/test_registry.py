@@ -7,7 +7,8 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,36 @@ def test_of_several_images_the_best_view_is_read(toy: Model) -> None:
     views = [image(ViewPosition=view) for view in ("LL", "AP", "PA")]
     assert toy.read(views).image_index == 2
     assert toy.read(views[:2]).image_index == 1
+
+
+@dataclass
+class InAFile:
+    """An image that counts how often it is opened."""
+
+    image: Image
+    times: int = 0
+
+    @property
+    def facts(self) -> DicomFacts | None:
+        return self.image.facts
+
+    def opened(self) -> AbstractContextManager[Image]:
+        self.times += 1
+        return nullcontext(self.image)
+
+
+def test_only_what_the_header_lets_pass_is_opened_and_no_more_than_needed(toy: Model) -> None:
+    files = [InAFile(image(ViewPosition=view)) for view in ("LL", "AP", "PA", "PA")]
+    assert toy.read(files).image_index == 2
+    assert [one.times for one in files] == [0, 0, 1, 0]
+
+
+def test_the_next_image_is_opened_if_the_best_one_cannot_be_read(toy: Model) -> None:
+    blank = replace(image(), pixels=np.zeros((64, 64), np.float32))
+    files = [InAFile(image(ViewPosition="AP")), InAFile(blank)]
+    prediction = toy.read(files)
+    assert (prediction.status, prediction.image_index) == ("ok", 0)
+    assert [one.times for one in files] == [1, 1]
 
 
 def test_if_every_image_is_refused_each_reason_is_given_once(toy: Model) -> None:
