@@ -38,7 +38,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     WETREAD_CONFIG=/etc/wetread/wetread.toml \
-    WETREAD_DATA_DIR=/data
+    WETREAD_DATA_DIR=/data \
+    WETREAD_BIND=0.0.0.0:8000
 RUN groupadd --system --gid 10001 wetread \
  && useradd --system --uid 10001 --gid 10001 --home-dir /data --shell /usr/sbin/nologin wetread \
  && install -d -o wetread -g wetread -m 0700 /data
@@ -49,4 +50,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=4s --start-period=30s --retries=3 \
   CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=3)"]
 ENTRYPOINT ["wetread"]
-CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["serve"]

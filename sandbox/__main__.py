@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from sandbox.clients import read_clients
-from sandbox.errors import FhirProblem, RegistrationError
+from sandbox.errors import SandboxError
 from sandbox.server import RunningSandbox
 from sandbox.settings import WRITE_PROFILES, SandboxSettings
 
@@ -35,7 +35,7 @@ def main(clients_file: Path, **options: Any) -> None:
     try:
         settings = SandboxSettings(clients=read_clients(clients_file), **options)
         server = RunningSandbox(settings)
-    except (RegistrationError, FhirProblem, OSError) as error:
+    except (SandboxError, OSError) as error:
         click.echo(f"The demo hospital cannot start: {error}", err=True)
         sys.exit(1)
     stop = threading.Event()

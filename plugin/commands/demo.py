@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -56,13 +57,21 @@ def command(
     data: Path | None,
 ) -> None:
     """Start the demo hospital with Wetread in it."""
-    from plugin.demo.files import HOSPITAL_HOST, PLUGIN_HOST, DemoChoices, free_port
+    from plugin.demo.files import HOSPITAL_HOST, PLUGIN_HOST, DemoChoices, claimed_port
 
     if once and write == "none":
         raise click.UsageError("--once reads the report back; with --write none there is none")
+    if as_json and not once:
+        raise click.UsageError("--json prints the result of one reading; it needs --once")
+    _never_by_proxy()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
+    stack = ExitStack()
     choices = DemoChoices(
-        hospital_port=free_port(HOSPITAL_HOST, 0 if once else HOSPITAL_PORT),
-        plugin_port=free_port(PLUGIN_HOST, 0 if once else PLUGIN_PORT),
+        hospital_port=stack.enter_context(
+            claimed_port(HOSPITAL_HOST, 0 if once else HOSPITAL_PORT)
+        ),
+        plugin_port=stack.enter_context(claimed_port(PLUGIN_HOST, 0 if once else PLUGIN_PORT)),
         fhir=fhir,
         dicomweb=dicomweb,
         images=images.resolve() if images else None,
@@ -70,12 +79,18 @@ def command(
         authorize="popup" if popup else "frame",
         refuse_frames=popup,
     )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with ExitStack() as stack:
+    with stack:
         folder = data or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="wetread-demo-"))
         )
         _run(stack, choices, folder.resolve(), once=once, as_json=as_json)
+
+
+def _never_by_proxy() -> None:
+    """Both sides answer on this machine: no proxy of the environment can reach them."""
+    for name in ("no_proxy", "NO_PROXY"):
+        known = os.environ.get(name)
+        os.environ[name] = ",".join(filter(None, (known, "localhost,127.0.0.1")))
 
 
 def _run(
@@ -127,5 +142,7 @@ def _stay(demo: RunningDemo) -> None:
     except KeyboardInterrupt:
         click.echo("\nStopping ...")
         return
+    from plugin.demo.processes import tail
+
     side = "hospital" if demo.hospital.poll() is not None else "wetread"
-    raise click.ClickException(f"the {side} has ended; see {demo.folder / (side + '.log')}")
+    raise click.ClickException(f"the {side} has ended:\n{tail(demo.folder / f'{side}.log')}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import tomllib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +79,26 @@ def free_port(host: str, preferred: int = 0) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
+    raise OSError("no free port")
+
+
+@contextmanager
+def claimed_port(host: str, preferred: int = 0) -> Iterator[int]:
+    """Give a free port that no other demo gets while the block runs.
+
+    Between the look and the start of the server, another demo may find the same port free. A name
+    in Linux' abstract socket space is the claim: it needs no file and ends with the process.
+    """
+    with ExitStack() as stack:
+        for wanted in (preferred, 0, 0, 0):
+            port = free_port(host, wanted)
+            claim = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            try:
+                claim.bind(f"\0wetread-demo-{port}")
+            except OSError:
+                continue
+            yield port
+            return
     raise OSError("no free port")
 
 

@@ -17,6 +17,7 @@ import requests
 from plugin.demo.files import DemoChoices, write_clients, write_configuration
 from plugin.errors import PluginError
 from plugin.scopes import DEFAULT_SCOPES
+from plugin.web.supervisor import die_with_parent
 
 START_LIMIT_S = 90.0
 STOP_LIMIT_S = 10.0
@@ -82,7 +83,7 @@ def _wetread() -> list[str]:
 
 def _prepare(choices: DemoChoices, folder: Path) -> dict[str, str]:
     """Write both configurations and Wetread's keys; return the environment of the processes."""
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_empty(folder)
     keys = folder / "keys" / "wetread-keys.json"
     keys.parent.mkdir(exist_ok=True, mode=0o700)
     write_clients(folder / "clients.json", choices, " ".join(DEFAULT_SCOPES))
@@ -95,6 +96,16 @@ def _prepare(choices: DemoChoices, folder: Path) -> dict[str, str]:
     if made.returncode:
         raise DemoError(f"`wetread keys new` must succeed; it said: {made.stderr.strip()}")
     return environment
+
+
+def _make_empty(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        full = any(folder.iterdir())
+    except OSError as error:
+        raise DemoError(f"the folder of --data must be usable; {error.strerror}") from error
+    if full:
+        raise DemoError("the folder of --data must be empty; it holds files")
 
 
 def _hospital_command(choices: DemoChoices, folder: Path) -> list[str]:
@@ -122,7 +133,13 @@ def _process(
     with log.open("wb") as sink:
         # A session of its own: Ctrl-C reaches this process first, which then stops both in order.
         process = subprocess.Popen(
-            command, env=environment, stdout=sink, stderr=sink, start_new_session=True
+            command,
+            env=environment,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+            # However this process dies, neither side goes on listening without it.
+            preexec_fn=die_with_parent,
         )
         try:
             yield process
@@ -145,12 +162,16 @@ def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            break
+            raise DemoError(f"{address} must answer, but its process has ended:\n{tail(log)}")
         try:
             if requests.get(address, timeout=2).ok:
                 return
         except requests.RequestException:
             pass
         time.sleep(0.1)
-    tail = "\n".join(log.read_text("utf-8", "replace").splitlines()[-15:])
-    raise DemoError(f"{address} must answer within {START_LIMIT_S:.0f} s; its log ends:\n{tail}")
+    raise DemoError(f"{address} must answer within {START_LIMIT_S:.0f} s:\n{tail(log)}")
+
+
+def tail(log: Path) -> str:
+    """Give the last lines of a log."""
+    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-15:])

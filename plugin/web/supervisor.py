@@ -47,7 +47,7 @@ class Child:
         """Start the process."""
         # Log lines go to standard error; on standard output Celery would draw its banner.
         self.process = subprocess.Popen(
-            self.command, stdout=subprocess.DEVNULL, preexec_fn=_die_with_parent
+            self.command, stdout=subprocess.DEVNULL, preexec_fn=die_with_parent
         )
         self.started = time.monotonic()
         log.info("child_started", extra={"child": self.name, "child_pid": self.process.pid})
@@ -112,7 +112,7 @@ class Supervisor:
                 process.wait()
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Have the kernel send SIGTERM to this child when its parent dies (Linux, prctl(2))."""
     try:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -11,8 +11,10 @@ DicomwebError
 
 from __future__ import annotations
 
+from sandbox.errors import SandboxError
 
-class DicomwebError(Exception):
+
+class DicomwebError(SandboxError):
     """A request that cannot be answered as asked.
 
     Parameters

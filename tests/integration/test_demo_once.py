@@ -55,15 +55,3 @@ def test_a_picture_that_is_no_chest_is_reported_as_unreadable_with_a_reason(tmp_
     outcome = once("--images", str(tmp_path))
     assert outcome["probability"] is None
     assert outcome["reasons"]
-
-
-def test_without_a_way_to_save_there_is_nothing_to_read_back() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "plugin", "demo", "--once", "--write", "none"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "reads the report back" in done.stderr
