@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 OPEN_STUDY = "wetread.open_study"
 READ = "wetread.read"
 QUEUE = "wetread"
-# FACTS: 33 ms median from send to start at this interval.
+# At this interval a message waits for about 33 ms; a shorter one only costs idle work.
 POLLING_SECONDS = 0.05
 
 

@@ -1,6 +1,6 @@
 """Codes and systems that Wetread puts into FHIR resources, each with its source.
 
-Where no standard code exists (FACTS: a "probability of Covid-19" has none) the code is one of
+Where no standard code exists (a "probability of Covid-19" has none) the code is one of
 Wetread's own code system; `own_code_system()` gives that system as a FHIR resource.
 """
 
