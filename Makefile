@@ -1,6 +1,6 @@
 # make setup | demo | test | test-quick | lint | bench | lock | clean
 # Everything lands in .venv (and .venv-train for training); nothing else on the machine is touched,
-# but for the system packages of the browser tests when you are root.
+# but for the system packages of `make test` when you are root.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -46,13 +46,14 @@ setup-train: .venv-train/.setup
 	@$(TRAIN_BIN)/python -m pip $(INSTALL_SELF)
 	@touch $@
 
+# RUNLEVEL=1 keeps Debian from starting Orthanc as a service: the tests start their own.
 # Without root the line to run is printed and the tests that need these skip, saying so.
 SYSTEM_PACKAGES := chromium fonts-dejavu-core orthanc orthanc-dicomweb
 system-packages:
 	@if ! command -v chromium >/dev/null || ! command -v Orthanc >/dev/null; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "Installing $(SYSTEM_PACKAGES) ..."; \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
 	      apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES) >/dev/null; \
 	  else \
 	    echo "The tests in a browser and with a real PACS will skip. To run them:"; \
@@ -71,7 +72,7 @@ lint: setup-test
 	$(BIN)/hadolint Dockerfile
 
 test-quick: setup-test lint
-	$(PYTEST) -q -m "not ($(NOT_QUICK))"
+	$(PYTEST) -q -n 2 -m "not ($(NOT_QUICK))"
 
 test: setup-test setup-train system-packages lint
 	$(BIN)/coverage erase
