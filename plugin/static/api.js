@@ -18,6 +18,11 @@ export class Problem extends Error {
     return this.status === null || this.status === 429 || this.status >= 500;
   }
 
+  /** Whether the images may be of somebody else: nothing may stand beside them. */
+  get aboutIdentity() {
+    return this.code.startsWith("identity_") || this.code === "study_reassigned";
+  }
+
   /** Whether this launch is over: only a new one from the chart helps. */
   get launchOver() {
     return this.status === 401;

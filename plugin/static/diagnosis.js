@@ -1,10 +1,11 @@
 /** The AI panel of one study: ask for a reading, follow it, show what came out. */
 
 import { Problem, asProblem } from "./api.js";
+import { dateInWords } from "./dates.js";
 import { announce, button, byId, element, icon } from "./elements.js";
 import { poll } from "./polling.js";
 import { problemCard } from "./problem.js";
-import { reportCard } from "./report.js";
+import { earlierReportCard, reportCard } from "./report.js";
 import { resultBasis, resultCard } from "./result.js";
 import { stepList, stepSentence } from "./steps.js";
 
@@ -16,12 +17,25 @@ const NOT_SAVED = {
   next_step: "Open Wetread again from this patient's chart: the report is checked and written then.",
 };
 
+function earlierReading({ read_at: readAt }) {
+  const when = dateInWords(readAt);
+  return when ? `Earlier reading, made on ${when}` : "Earlier reading; when it was made is not known";
+}
+
+const WITHHELD = {
+  code: "images-missing",
+  title: "The earlier reading is not shown",
+  text: "A reading is shown only beside its images, and these could not be opened.",
+  next_step: "Try again where the image should be.",
+};
+
 export class Diagnosis {
   #api;
   #body = byId("panel-body");
   #onResult;
   #work = null;
   #study = null;
+  #images = Promise.withResolvers(); // null once the images of the study are there, or the problem with them
 
   /** @param {(reading: object, isNew: boolean) => void} onResult Called once with each finished reading. */
   constructor(api, onResult) {
@@ -33,8 +47,21 @@ export class Diagnosis {
   open(study) {
     this.#work?.abort();
     this.#study = study;
+    this.#images = Promise.withResolvers();
     if (study.reading) this.#run(study.reading.id);
     else this.#offer();
+  }
+
+  /**
+   * The images of the study are there, or not. No number may stand beside images of somebody else.
+   *
+   * @param {Problem|null} problem
+   */
+  opened(problem) {
+    this.#images.resolve(problem);
+    if (!problem?.aboutIdentity) return;
+    this.#work?.abort();
+    this.#fail(problem, null);
   }
 
   #offer() {
@@ -96,7 +123,16 @@ export class Diagnosis {
       },
       onTrouble: (again) => { if (again) this.#trouble(); },
     });
-    this.#show(reading, isNew || seenUnfinished);
+    const wasAsked = isNew || seenUnfinished;
+    const problem = reading.result || reading.report ? await this.#imagesShown(reading, wasAsked) : null;
+    if (signal.aborted) return;
+    if (problem && !wasAsked) this.#fail(new Problem(WITHHELD), null);
+    else this.#show(reading, wasAsked);
+  }
+
+  #imagesShown({ steps }, wasAsked) {
+    this.#progress(wasAsked ? steps : [], "Waiting for the images…");
+    return this.#images.promise;
   }
 
   #progress(steps, title) {
@@ -119,7 +155,7 @@ export class Diagnosis {
   #show(reading, isNew) {
     const hadFocus = document.activeElement === byId("panel-heading");
     if (reading.state === "failed") this.#fail(new Problem(reading.problem ?? {}, 500), () => this.#ask(), reading.steps);
-    else this.#result(reading);
+    else this.#result(reading, isNew);
     const heading = this.#body.querySelector(".headline");
     announce(heading ? heading.textContent : "The reading did not finish");
     if (hadFocus) {
@@ -129,20 +165,25 @@ export class Diagnosis {
     this.#onResult(reading, isNew);
   }
 
-  #result(reading) {
+  #result(reading, isNew) {
     const parts = [];
+    if (!isNew) parts.push(element("p", { class: "earlier" }, icon("info"), earlierReading(reading)));
     if (reading.result) parts.push(resultCard(reading.result));
+    if (reading.result?.heat_map) parts.push(element("p", { class: "heat-note" }, icon("image"), "A heat map can be laid over the image: switch it on below the image."));
     if (reading.state === "awaiting_launch") parts.push(problemCard(new Problem(reading.problem ?? NOT_SAVED, 401)));
-    else if (reading.report) parts.push(reportCard(this.#api, reading.report));
-    if (reading.result?.heat_map) parts.splice(1, 0, element("p", { class: "heat-note" }, icon("image"), "A heat map can be laid over the image: switch it on below the image."));
+    else if (reading.report) {
+      const card = isNew ? reportCard(this.#api, reading.report) : earlierReportCard(this.#api, reading.report, this.#study.reports ?? []);
+      // That a report was changed or withdrawn since must be read before the number.
+      parts.splice(card.dataset.now ? 1 : parts.length, 0, card);
+    }
     if (reading.result) parts.push(...resultBasis(reading));
     if (reading.state === "done") parts.push(button("Read again", () => this.#ask(), { kind: "quiet again" }));
     this.#body.replaceChildren(...parts);
   }
 
-  /** Say that the heat map of the reading shown is gone: pictures are kept for a limited time. */
-  missHeatMap() {
-    this.#body.querySelector(".heat-note")?.replaceChildren("The heat map is not there any more. Read again to see it.");
+  /** Say why the reading shown has no heat map to lay over the image. */
+  missHeatMap(why) {
+    this.#body.querySelector(".heat-note")?.replaceChildren(why);
   }
 
   #fail(problem, retry = () => this.#ask(), steps = []) {

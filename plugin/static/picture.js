@@ -6,10 +6,12 @@ import { announce, byId, button, element, factList, icon } from "./elements.js";
 import { HeatMap } from "./heat_map.js";
 import { poll } from "./polling.js";
 import { problemCard } from "./problem.js";
+import { hideSides, showSides } from "./sides.js";
 import { Viewer } from "./viewer/viewer.js";
 
 const IDENTITY = {
   match: ["check", "Patient and image agree"],
+  sex_differs: ["alert", "The patient number agrees, but the image states another sex than the chart: check whose it is"],
   unverifiable: ["alert", "The image does not prove whose it is: compare name and birth date yourself"],
 };
 const UNDRAWABLE = {
@@ -46,9 +48,18 @@ export class Picture {
   #images = [];
   #image = null;
   #study = null;
+  #onOpened;
+  #onRetry;
 
-  constructor(api) {
+  /**
+   * @param {Api} api
+   * @param {(problem: Problem|null) => void} onOpened Called when the images of a study are there, or with what kept them away.
+   * @param {(study: object) => void} onRetry Asks for the study once more.
+   */
+  constructor(api, onOpened, onRetry) {
     this.#api = api;
+    this.#onOpened = onOpened;
+    this.#onRetry = onRetry;
   }
 
   /** Open a study; another one that is still opening is left. */
@@ -61,19 +72,21 @@ export class Picture {
     this.#images = [];
     this.#heat.forget();
     this.#viewer.close();
+    hideSides();
     byId("image-tabs").hidden = true;
     this.#describe(null);
     this.#wait("Opening the study…");
     try {
-      const opening = await this.#opened(study, work.signal);
-      if (opening.state === "failed") throw new Problem(opening.problem ?? {}, 500);
-      this.#images = opening.images;
-      if (!this.#images.length) throw new Problem({ title: "This study has no image that can be shown" }, 500);
-      this.#showTabs();
-      await this.#show(this.#images[0]);
+      this.#images = await this.#imagesOf(study, work.signal);
     } catch (error) {
-      if (!work.signal.aborted) this.#fail(asProblem(error));
+      if (work.signal.aborted) return;
+      this.#fail(asProblem(error));
+      this.#onOpened(asProblem(error));
+      return;
     }
+    this.#showTabs();
+    this.#show(this.#images[0]);
+    this.#onOpened(null);
   }
 
   /** The open study as the list has it now, a new report included. */
@@ -83,16 +96,34 @@ export class Picture {
     this.#describe(this.#image);
   }
 
-  /** Offer the heat map of a reading of the open study. */
+  /** Whether the image that a reading looked at is among those shown. */
+  holds(result) {
+    return this.#imageOf(result) !== undefined;
+  }
+
+  /** Lay the heat map of a reading over the image that was read, and over no other. */
   async offerHeatMap(result) {
     const work = this.#work;
-    if (!result.heat_map) return;
     const bitmap = await createImageBitmap(await this.#api.blob(result.heat_map));
-    if (this.#work === work) this.#heat.offer(bitmap, result.image);
+    const read = this.#imageOf(result);
+    if (this.#work === work && read) this.#heat.offer(bitmap, read.number);
+  }
+
+  /** By its number in DICOM: servers list the images of a study in an order that may change. */
+  #imageOf({ sop_instance_uid: uid }) {
+    return uid ? this.#images.find((image) => image.sop_instance_uid === uid) : undefined;
+  }
+
+  async #imagesOf(study, signal) {
+    const opening = await this.#opened(study, signal);
+    if (opening.state === "failed") throw new Problem(opening.problem ?? {}, 500);
+    if (!opening.images.length) throw new Problem({ title: "This study has no image that can be shown" }, 500);
+    return opening.images;
   }
 
   async #opened(study, signal) {
     const { id } = await this.#api.post("/api/openings", { study: study.id });
+    signal.throwIfAborted();
     return poll(() => this.#api.get(`/api/openings/${encodeURIComponent(id)}`, signal), {
       signal,
       finished: ({ state }) => state === "ready" || state === "failed",
@@ -113,26 +144,33 @@ export class Picture {
 
   #showNumber(number) {
     const image = this.#images.find((each) => each.number === number);
-    if (image) this.#show(image).catch((error) => this.#fail(asProblem(error)));
+    if (image) this.#show(image);
   }
 
-  async #show(image) {
+  #show(image) {
     this.#imageWork?.abort();
     const work = new AbortController();
     this.#imageWork = work;
+    this.#load(image, work.signal).catch((error) => {
+      // An image that is no longer asked for must not close the one shown since.
+      if (!work.signal.aborted) this.#fail(asProblem(error));
+    });
+  }
+
+  async #load(image, signal) {
     for (const tab of byId("image-tabs").children) tab.setAttribute("aria-pressed", String(tab.dataset.image === String(image.number)));
     this.#describe(image);
-    this.#viewer.open(image, `X-ray image ${image.number} of ${this.#images.length}, ${image.view_label || "view not stated"}`);
+    this.#viewer.open(image, `X-ray image ${image.number} of ${this.#images.length}, ${image.view_label || "view not stated"}, ${showSides(image.left_edge)}`);
     this.#heat.showsImage(image.number);
     this.#wait("Loading the image…");
     // Both at once: the picture is a twentieth of the size and paints first.
     const values = this.#api.bytes(image.values.url).catch(asProblem);
     const picture = await decoded(await this.#api.blob(image.jpeg));
-    if (work.signal.aborted) return;
+    if (signal.aborted) return;
     this.#viewer.showPicture(picture);
     byId("viewport-message").replaceChildren();
     announce("Image shown");
-    this.#showValues(await values, image, work.signal);
+    this.#showValues(await values, image, signal);
   }
 
   #showValues(buffer, image, signal) {
@@ -174,6 +212,7 @@ export class Picture {
 
   #fail(problem) {
     this.#viewer.close();
-    byId("viewport-message").replaceChildren(problemCard(problem, { retry: () => this.open(this.#study) }));
+    hideSides();
+    byId("viewport-message").replaceChildren(problemCard(problem, { retry: () => this.#onRetry(this.#study) }));
   }
 }

@@ -18,7 +18,7 @@ class ReadingPage {
 
   constructor(api) {
     this.#api = api;
-    this.#picture = new Picture(api);
+    this.#picture = new Picture(api, (problem) => this.#diagnosis.opened(problem), (study) => this.#open(study));
     this.#diagnosis = new Diagnosis(api, (reading, isNew) => this.#finished(reading, isNew));
     byId("close").addEventListener("click", () => this.#close());
     byId("skip").addEventListener("click", () => byId("panel-heading").focus());
@@ -71,8 +71,13 @@ class ReadingPage {
     history.replaceState({ ...history.state, study: study.id }, "");
     this.#list();
     foldStudies(this.#studies);
-    this.#picture.open(study);
+    this.#open(study);
+  }
+
+  /** The panel first: it waits for what the picture says. */
+  #open(study) {
     this.#diagnosis.open(study);
+    this.#picture.open(study);
   }
 
   #list() {
@@ -81,9 +86,7 @@ class ReadingPage {
 
   /** The heat map onto the image, the new report into the list. */
   async #finished(reading, isNew) {
-    if (reading.result) {
-      await this.#picture.offerHeatMap(reading.result).catch(() => this.#diagnosis.missHeatMap());
-    }
+    if (reading.result?.heat_map) await this.#offerHeatMap(reading.result);
     if (!isNew) return;
     try {
       this.#studies = (await this.#api.get("/api/studies")).studies;
@@ -91,6 +94,18 @@ class ReadingPage {
       this.#picture.refresh(this.#studies.find((study) => study.id === this.#chosen));
     } catch (error) {
       announce(asProblem(error).title);
+    }
+  }
+
+  async #offerHeatMap(result) {
+    if (!this.#picture.holds(result)) {
+      this.#diagnosis.missHeatMap("The image that was read is not among those shown, so its heat map is left out.");
+      return;
+    }
+    try {
+      await this.#picture.offerHeatMap(result);
+    } catch {
+      this.#diagnosis.missHeatMap("The heat map is not there any more. Read again to see it.");
     }
   }
 

@@ -33,6 +33,27 @@ function pdfButton(api, address, place) {
   return opener;
 }
 
+/**
+ * The report of an earlier reading: what was saved then may have been signed, changed or withdrawn since,
+ * and why somebody else's report was not saved is of no use here.
+ *
+ * @param {object} report
+ * @param {{reference: string, status: string}[]} listed The study's reports as the chart has them now.
+ */
+export function earlierReportCard(api, report, listed) {
+  if (!report.saved) return reportCard(api, { ...report, sentence: "Wetread knows of no report in the chart for this earlier reading." });
+  const now = listed.find(({ reference }) => reference === report.reference)?.status;
+  if (now === report.status) return reportCard(api, report);
+  const then = `When this was read, a ${report.status || ""} report was saved`.replace("  ", " ");
+  const since = now ? `now its status in the chart is: ${now}` : "now it is not among the reports that the chart lists for this study";
+  return element(
+    "section", { class: "card report", "aria-label": "Report", "data-saved": "false", "data-now": now ?? "missing" },
+    element("div", { class: "card-head" }, icon("alert"), element("h3", {}, now ? "The report has changed since" : "The report is not listed in the chart")),
+    element("p", {}, `${then}; ${since}.`),
+    report.reference ? element("p", { class: "reference" }, report.reference) : null,
+  );
+}
+
 /** @param {object} report `{saved, sentence, reference, observation, status, pdf}` */
 export function reportCard(api, report) {
   const card = element(

@@ -5,15 +5,8 @@ import { stepList } from "./steps.js";
 
 const LOOKED_ONLY = /^Looked only for /;
 
-/** Never "0 %" or "100 %": the model is not that sure of anything. Worded as in the report. */
-export function percentInWords(probability) {
-  const percent = probability * 100;
-  if (percent < 1) return "below 1 %";
-  if (percent > 99) return "above 99 %";
-  return `${Math.round(percent)} %`;
-}
-
-function classBar({ label, probability, target }) {
+/** Every text of a probability is the server's: the same in report, PDF and page. */
+function classBar({ label, probability, percent, target }) {
   const fill = element("span", { class: "bar-fill" });
   // CSSOM, because the content security policy allows no style attribute.
   fill.style.width = `${Math.min(100, Math.max(0, probability * 100))}%`;
@@ -21,7 +14,7 @@ function classBar({ label, probability, target }) {
     "li", { class: target ? "target" : null },
     element("span", { class: "bar-label" }, label),
     element("span", { class: "bar", "aria-hidden": "true" }, fill),
-    element("span", { class: "bar-value" }, percentInWords(probability)),
+    element("span", { class: "bar-value" }, percent),
   );
 }
 
@@ -32,7 +25,7 @@ function targetOf(result) {
 function score(result) {
   return element(
     "div", { class: "score" },
-    element("p", { class: "score-number" }, percentInWords(result.probability)),
+    element("p", { class: "score-number" }, result.percent),
     element("p", { class: "score-words" }, `probability of ${targetOf(result)} by this model`),
   );
 }

@@ -26,6 +26,10 @@ function reportLine(report) {
   );
 }
 
+function readingInWords({ state, read_at: readAt }) {
+  return [READING_STATES[state] ?? state, dateInWords(readAt)].filter(Boolean).join(" · ");
+}
+
 function studyText(study) {
   const size = [counted(study.series, "series", "series"), counted(study.instances, "image", "images")];
   const facts = [dateInWords(study.started) || "Date not given", (study.modalities ?? []).join("/"), ...size];
@@ -36,7 +40,7 @@ function studyText(study) {
     study.accession ? element("span", { class: "study-when" }, `Accession ${study.accession}`) : null,
     study.readable ? null : element("span", { class: "why-not" }, icon("info"), study.why_not || "This study cannot be read."),
     study.readable && study.reading
-      ? element("span", { class: "chip" }, READING_STATES[study.reading.state] ?? study.reading.state) : null,
+      ? element("span", { class: "chip" }, readingInWords(study.reading)) : null,
   );
 }
 

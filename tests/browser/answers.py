@@ -15,6 +15,7 @@ STEPS = (
     ("read_images", "Reading the images"),
     ("write_report", "Writing the report"),
 )
+READ_AT = "2026-11-20T14:05:00+00:00"
 
 
 def launch(**changes: Any) -> Json:
@@ -89,6 +90,8 @@ def image(number: int = 1, **changes: Any) -> Json:
             "inverted": False,
         },
         "identity": "match",
+        "sop_instance_uid": f"1.2.3.{number}",
+        "left_edge": "R",
     } | changes
 
 
@@ -134,9 +137,27 @@ def result(**changes: Any) -> Json:
         "percent": "13 %",
         "positive": False,
         "classes": [
-            {"code": "covid", "label": "Covid-19", "probability": 0.126, "target": True},
-            {"code": "normal", "label": "Normal", "probability": 0.648, "target": False},
-            {"code": "other", "label": "Other pneumonia", "probability": 0.226, "target": False},
+            {
+                "code": "covid",
+                "label": "Covid-19",
+                "probability": 0.126,
+                "percent": "13 %",
+                "target": True,
+            },
+            {
+                "code": "normal",
+                "label": "Normal",
+                "probability": 0.648,
+                "percent": "65 %",
+                "target": False,
+            },
+            {
+                "code": "other",
+                "label": "Other pneumonia",
+                "probability": 0.226,
+                "percent": "23 %",
+                "target": False,
+            },
         ],
         "interval": [0.07, 0.21],
         "reasons": [],
@@ -154,6 +175,7 @@ def result(**changes: Any) -> Json:
             "card": "https://models.example/chest-xray",
         },
         "image": 1,
+        "sop_instance_uid": "1.2.3.1",
         "heat_map": "/api/readings/g1/heat-map.png",
     } | changes
 
@@ -198,6 +220,7 @@ def reading(state: str = "done", **changes: Any) -> Json:
         "state": state,
         "steps": steps(running, ending),
         "problem": None,
+        "read_at": READ_AT,
         "result": result() if state == "done" else None,
         "report": report() if state == "done" else None,
         "timings_ms": {},

@@ -44,6 +44,14 @@ class Quiet(WSGIRequestHandler):
 
 
 @dataclass
+class LateFailure:
+    """A request that is answered with an error only when the test says so."""
+
+    asked: threading.Event = field(default_factory=threading.Event)
+    answer: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass
 class Scenario:
     """The answers of one launch. A list of states is given out one by one; the last one stays."""
 
@@ -62,6 +70,7 @@ class Scenario:
     values: bytes | int = field(default_factory=phantom.values_bytes)
     jpeg: bytes | int = field(default_factory=phantom.jpeg)
     heat_map: bytes | int = field(default_factory=phantom.heat_map_png)
+    late_jpegs: dict[int, LateFailure] = field(default_factory=dict)
     refused: Json | None = None
     asked: Counter[str] = field(default_factory=Counter)
     posted: list[tuple[str, Any]] = field(default_factory=list)
@@ -168,10 +177,14 @@ class FakePlugin:
             scenario = self._scenario()
             return given(scenario.next_of("opening", scenario.openings))
 
-        @app.get("/api/openings/<_id>/images/<int:_n>.<kind>")
-        def image(_id: str, _n: int, kind: str) -> Any:
+        @app.get("/api/openings/<_id>/images/<int:number>.<kind>")
+        def image(_id: str, number: int, kind: str) -> Any:
             scenario = self._scenario()
             scenario.asked[kind] += 1
+            if kind == "jpg" and (late := scenario.late_jpegs.get(number)):
+                late.asked.set()
+                late.answer.wait(20)
+                return given(502)
             body = scenario.jpeg if kind == "jpg" else scenario.values
             types = {"jpg": "image/jpeg", "values": "application/octet-stream"}
             return (

@@ -7,8 +7,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import answers
 from tests.browser.conftest import OpenPage
-from tests.browser.fake_plugin import FakePlugin, Scenario
-from tests.browser.page_probes import mean_grey, pixel, wait_for_image
+from tests.browser.fake_plugin import FakePlugin, LateFailure, Scenario
+from tests.browser.page_probes import mean_grey, next_frame, pixel, wait_for_image
 
 pytestmark = pytest.mark.browser
 
@@ -193,6 +193,41 @@ def test_every_tool_has_a_key(open_page: OpenPage) -> None:
     assert pixel(page, 0.5, 0.02) == (0, 0, 0)
     viewport.press("r")
     assert pixel(page) == original
+
+
+@pytest.mark.parametrize(
+    ("left_edge", "marks", "words"),
+    [
+        ("R", ["R", "L"], "the patient's right side is at the left edge"),
+        ("L", ["L", "R"], "the patient's left side is at the left edge"),
+        (None, ["", ""], "the image does not state which side is which"),
+    ],
+)
+def test_the_sides_of_the_patient_are_marked_on_the_image(
+    open_page: OpenPage, left_edge: str | None, marks: list[str], words: str
+) -> None:
+    images = [answers.image(left_edge=left_edge)]
+    page = shown(open_page, Scenario(openings=[answers.opening(images=images)]))
+    expect(page.locator(".side-mark")).to_have_text(marks)
+    unknown = "" if left_edge else "Side not stated"
+    expect(page.locator("#side-unknown")).to_have_text(unknown)
+    assert words in (page.locator("#viewport").get_attribute("aria-label") or "")
+
+
+def test_an_image_that_fails_late_does_not_close_the_one_chosen_since(open_page: OpenPage) -> None:
+    images = [answers.image(1), answers.image(2)]
+    late = LateFailure()
+    opening = answers.opening(images=images)
+    page = shown(open_page, Scenario(openings=[opening], late_jpegs={2: late}))
+    page.get_by_role("button", name="Image 2").click()
+    assert late.asked.wait(10)
+    page.get_by_role("button", name="Image 1").click()
+    wait_for_image(page)
+    with page.expect_response("**/images/2.jpg"):
+        late.answer.set()
+    next_frame(page)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert mean_grey(page) > 20
 
 
 def test_several_images_are_chosen_by_name(open_page: OpenPage) -> None:

@@ -30,6 +30,8 @@ export function listenToPointers(target, verbs) {
   let drag = null;
 
   target.addEventListener("pointerdown", (event) => {
+    // A captured pointer would take its click away: "Try again" lies over the image.
+    if (event.target.closest("button, a")) return;
     target.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, pointIn(target, event));
     drag = event.button !== 0 || event.shiftKey ? "move" : verbs.tool();
