@@ -3,6 +3,8 @@
 ::
 
     InferenceError
+    ├── FileUnreadable      the file is there but may not or cannot be read
+    │   └── FileMissing     there is no such file
     ├── NotAnImage          the bytes are no DICOM, PNG or JPEG file, or hold no image
     │   └── NoPixels        a DICOM object without an image in it (report, plan, structure set)
     ├── PixelError          the image is there but cannot be decoded (damaged, lying, unsupported)
@@ -38,6 +40,18 @@ class InferenceError(Exception):
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
         self.sentence = sentence
+
+
+class FileUnreadable(InferenceError):  # noqa: N818
+    """The file is there, but its bytes cannot be had."""
+
+    code = "file_unreadable"
+
+
+class FileMissing(FileUnreadable):
+    """There is no file of this name, or the link leads nowhere."""
+
+    code = "file_missing"
 
 
 class NotAnImage(InferenceError):  # noqa: N818

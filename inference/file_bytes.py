@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
-from inference.errors import NotAnImage
+from inference.errors import FileMissing, FileUnreadable, InferenceError, NotAnImage
 from inference.limits import check_file_size
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -19,23 +21,48 @@ def load(data: bytes | Path) -> bytes:
 
     Raises
     ------
+    FileMissing, FileUnreadable
+        There are no bytes to be had.
     NotAnImage
-        Empty, unreadable, or not a file.
+        Empty, or not a regular file.
     ImageTooLarge
         Beyond the file limit; nothing was read.
     """
-    if isinstance(data, bytes):
-        check_file_size(len(data))
-        content = data
-    else:
-        try:
-            check_file_size(data.stat().st_size)
-            content = data.read_bytes()
-        except OSError as error:
-            raise NotAnImage(f"The file must be readable; {error.strerror}.") from error
+    content = data if isinstance(data, bytes) else _read(data)
+    check_file_size(len(content))
     if not content:
         raise NotAnImage("The file must not be empty; it has 0 bytes.")
     return content
+
+
+def _read(path: Path) -> bytes:
+    """Read a regular file, and of one that grows meanwhile no more than it was."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise NotAnImage(f"A path must be a regular file; this one is {_kind(found.st_mode)}.")
+        check_file_size(found.st_size)
+        # Should it have become a pipe since, opening it must not wait for somebody who writes.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+            return stream.read(found.st_size + 1)
+    except (OSError, ValueError) as error:
+        raise refusal(error) from error
+
+
+def refusal(error: OSError | ValueError) -> InferenceError:
+    """Name the reason why the system gave no bytes."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return FileMissing("The file must be there; there is none of this name.")
+    words = (error.strerror or "" if isinstance(error, OSError) else "") or "it cannot be read"
+    return FileUnreadable(f"The file must be readable; {words}.")
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    if stat.S_ISFIFO(mode):
+        return "a named pipe"
+    return "a socket" if stat.S_ISSOCK(mode) else "a device"
 
 
 def is_picture(content: bytes) -> bool:

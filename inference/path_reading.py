@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -43,10 +44,19 @@ class Answer:
 
 @dataclass(frozen=True)
 class Found:
-    """The files to read, in order, and how many were passed over as no images."""
+    """The files to read, in order, and how many entries of folders were passed over.
+
+    Attributes
+    ----------
+    passed_over : int
+        Files that are no images by name and first bytes.
+    unreachable : int
+        Broken links, closed folders, pipes and devices; links to folders, which are not followed.
+    """
 
     files: tuple[Path, ...]
     passed_over: int
+    unreachable: int
 
 
 class Shelf:
@@ -100,25 +110,38 @@ def find_files(paths: Iterable[Path]) -> Found:
     also hold tables and notes. A name without suffix counts, as DICOM files often have none.
     """
     files: list[Path] = []
-    passed_over = 0
+    passed_over = unreachable = 0
     for path in paths:
-        if not path.is_dir():
+        if not _is(stat.S_ISDIR, path):
             files.append(path)
             continue
-        inside = sorted(_walk(path))
+        entries = sorted(_walk(path))
+        inside = [one for one in entries if _is(stat.S_ISREG, one)]
         wanted = [one for one in inside if _may_be_image(one)]
         passed_over += len(inside) - len(wanted)
+        unreachable += len(entries) - len(inside)
         files += wanted or [path]
-    return Found(tuple(dict.fromkeys(files)), passed_over)
+    return Found(tuple(dict.fromkeys(files)), passed_over, unreachable)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
+    """List what lies in a folder and below; a folder is listed only if it cannot be entered."""
+    closed: list[OSError] = []
+    for parent, folders, names in os.walk(folder, onerror=closed.append):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            path = Path(parent, name)
-            if not name.startswith(".") and path.is_file():
-                yield path
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        for name in (*names, *links):
+            if not name.startswith("."):
+                yield Path(parent, name)
+    yield from (Path(error.filename) for error in closed if Path(error.filename) != folder)
+
+
+def _is(kind: Callable[[int], bool], path: Path) -> bool:
+    """Tell whether a path, or what its link leads to, is of this kind; False if nobody can tell."""
+    try:
+        return kind(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _may_be_image(path: Path) -> bool:
@@ -164,8 +187,8 @@ def _answered(path: Path, shelf: Shelf, answer: Answer) -> Answer:
     from inference import file_bytes
     from inference.images import read_facts, read_image
 
-    if path.is_dir():
-        raise NotAnImage("A folder must hold DICOM, PNG or JPEG files; this one holds none.")
+    if _is(stat.S_ISDIR, path):
+        raise _empty(path)
     content = file_bytes.load(path)
     facts = None if file_bytes.is_picture(content) else read_facts(content)
     name = shelf.choose(facts)
@@ -179,6 +202,17 @@ def _answered(path: Path, shelf: Shelf, answer: Answer) -> Answer:
     except NoPixels as error:
         return _cannot_read(answer, Reason(error.code, error.sentence))
     return _filled(answer, shelf.open(name).read([image]))
+
+
+def _empty(folder: Path) -> InferenceError:
+    """Name the reason why a folder gave no file to read."""
+    from inference.file_bytes import refusal
+
+    try:
+        next(folder.iterdir(), None)
+    except OSError as error:
+        return refusal(error)
+    return NotAnImage("A folder must hold DICOM, PNG or JPEG files; this one holds none.")
 
 
 def _no_model(facts: DicomFacts | None) -> Reason:

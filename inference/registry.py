@@ -50,7 +50,7 @@ def model_folder(name: str, search: Sequence[Path] = ()) -> Path:
             if facts.parent.name == name:
                 return facts.parent
     known = ", ".join(model_names(search)) or "none"
-    raise UnknownModel(f"The model must be one of: {known}. No other name is known.")
+    raise UnknownModel(f"The model must be one of: {known}; got {name!r}.")
 
 
 def model_facts(name: str, search: Sequence[Path] = ()) -> ModelFacts:

@@ -30,7 +30,9 @@ def open_network(weights: bytes, runtime: str = "onnx", threads: int | None = No
         The runtime cannot open these weights.
     """
     if runtime not in RUNTIMES:
-        raise RuntimeUnavailable(f"The runtime must be one of {', '.join(RUNTIMES)}; it is not.")
+        raise RuntimeUnavailable(
+            f"The runtime must be one of {', '.join(RUNTIMES)}; got {runtime!r}."
+        )
     try:
         module = import_module(RUNTIMES[runtime])
     except ImportError as error:

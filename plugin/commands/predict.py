@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from inference.path_reading import Answer, Shelf
+    from inference.path_reading import Answer, Found, Shelf
     from inference.prediction import Reason
 
 _SAFETY = (
@@ -20,7 +20,8 @@ _SAFETY = (
 
 
 @click.command(name="predict")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+# readable=False: click would stop everything for one closed file, which is one answer here.
+@click.argument("paths", nargs=-1, required=True, type=click.Path(readable=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--model", "name", metavar="NAME", help="Read everything with this model.")
 @click.option(
@@ -41,8 +42,7 @@ def command(
     search = () if models_dir is None else (models_dir,)
     _check_name(name, search)
     found = find_files(paths)
-    if found.passed_over:
-        click.echo(f"Passed over {found.passed_over} files that are no images.", err=True)
+    _tell_passed_over(found)
     answers = []
     for answer in _with_progress(found.files, Shelf(name, search)):
         answers.append(answer)
@@ -52,6 +52,17 @@ def command(
         _print_table(answers)
     if any(answer.status == "error" for answer in answers):
         raise click.exceptions.Exit(1)
+
+
+def _tell_passed_over(found: Found) -> None:
+    if found.passed_over:
+        click.echo(f"Passed over {found.passed_over} files that are no images.", err=True)
+    if found.unreachable:
+        click.echo(
+            f"Passed over {found.unreachable} entries that are no readable files "
+            "(broken links, links to folders, closed folders, pipes, devices).",
+            err=True,
+        )
 
 
 def _check_name(name: str | None, search: tuple[Path, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -14,7 +15,14 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from inference.errors import ImageTooLarge, NoPixels, NotAnImage, PixelError
+from inference.errors import (
+    FileMissing,
+    FileUnreadable,
+    ImageTooLarge,
+    NoPixels,
+    NotAnImage,
+    PixelError,
+)
 from inference.images import read_facts, read_image
 from tests.inference.dicom_files import chest, gradient, to_bytes
 
@@ -101,8 +109,20 @@ def test_a_header_whose_pixels_are_missing_is_cut_short() -> None:
 
 
 def test_a_missing_file_is_refused_in_words(tmp_path: Path) -> None:
-    with pytest.raises(NotAnImage, match="readable"):
+    with pytest.raises(FileMissing, match="must be there"):
         read_image(tmp_path / "nothing.dcm")
+
+
+@pytest.mark.parametrize("special", ["pipe", "/dev/zero", "/proc/kmsg", "folder"])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, special: str) -> None:
+    path = tmp_path / special
+    if special == "pipe":
+        os.mkfifo(path)
+    elif special == "folder":
+        path.mkdir()
+    # The kernel calls /proc/kmsg a regular file of 0 bytes; reading it waits for its next message.
+    with pytest.raises((NotAnImage, FileUnreadable), match="must"):
+        read_image(path)
 
 
 def test_messages_hold_no_patient_data() -> None:
