@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,13 +74,34 @@ def open_weights(weights: bytes, threads: int | None) -> OnnxNetwork:
     options.log_severity_level = _ERRORS_ONLY
     if threads is not None:
         options.intra_op_num_threads = threads
-    available = onnxruntime.get_available_providers()
-    providers = [name for name in _PREFERRED if name in available]
     try:
-        session = onnxruntime.InferenceSession(weights, options, providers=providers)
+        session = onnxruntime.InferenceSession(weights, options, providers=list(providers()))
     except Exception as error:  # ONNX Runtime's errors share no public base class
         raise ModelRefused(
             f"The weights must be an ONNX graph for ONNX Runtime {onnxruntime.__version__}; they "
             f"cannot be opened ({type(error).__name__})."
         ) from error
     return OnnxNetwork(session)
+
+
+@cache
+def providers() -> tuple[str, ...]:
+    """Give ONNX Runtime's providers in the order to try them; prepares CUDA where it is listed.
+
+    Listed says that the package can, not that this machine does: without a GPU the session falls
+    back to the CPU, and `OnnxNetwork.runtime` says so.
+    """
+    available = onnxruntime.get_available_providers()
+    if "CUDAExecutionProvider" in available:
+        _load_cuda()
+    return tuple(name for name in _PREFERRED if name in available)
+
+
+def _load_cuda() -> None:
+    """Load CUDA and cuDNN from their PyPI wheels, where the dynamic linker does not look."""
+    load = getattr(onnxruntime, "preload_dlls", None)
+    if load is None:  # before ONNX Runtime 1.21
+        return
+    # It prints what it misses; standard output belongs to `wetread predict --json`.
+    with redirect_stdout(sys.stderr):
+        load()
