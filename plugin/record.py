@@ -65,9 +65,13 @@ class Record:
         """Create a resource."""
         return self._ask(lambda client: client.create(resource, if_none_exist=if_none_exist))
 
-    def update(self, resource: Resource, *, if_match: str | None = None) -> Stored:
+    def update(
+        self, resource: Resource, *, if_match: str | None = None, only_new: bool = False
+    ) -> Stored:
         """Put a resource under its id."""
-        return self._ask(lambda client: client.update(resource, if_match=if_match))
+        return self._ask(
+            lambda client: client.update(resource, if_match=if_match, only_new=only_new)
+        )
 
     def transaction(self, bundle: dict[str, Any]) -> Resource:
         """Send a transaction."""

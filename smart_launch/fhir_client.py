@@ -171,27 +171,32 @@ class FhirClient:
         )
         return read_stored(answer, resource_type, resource, None)
 
-    def update(self, resource: Resource, *, if_match: str | None = None) -> Stored:
-        """Put a resource under its id.
+    def update(
+        self, resource: Resource, *, if_match: str | None = None, only_new: bool = False
+    ) -> Stored:
+        """Put a resource under its id; never repeated, because others may have changed it since.
 
         Parameters
         ----------
         if_match : str, optional
-            Version that must still be current. Then it is sent only once: a repeated request
-            would find its own success and report a conflict.
+            Version that must still be current.
+        only_new : bool
+            Ask the server to refuse where something lies already. Not every server listens:
+            `Stored.created` tells.
 
         References
         ----------
-        FHIR R4, http.html#update, http.html#concurrency
+        FHIR R4, http.html#update, http.html#concurrency; RFC 9110 13.1.2
         """
         resource_type = _type_of(resource)
         resource_id = str(resource.get("id", ""))
         path = resource_path(resource_type, resource_id)
         headers = {} if if_match is None else {"If-Match": f'W/"{bare_etag(if_match)}"'}
+        if only_new:
+            headers["If-None-Match"] = "*"
         answer = self._send(
-            "PUT", f"{self.base_url}/{path}", headers=headers, body=resource,
-            repeatable=if_match is None,
-        )  # fmt: skip
+            "PUT", f"{self.base_url}/{path}", headers=headers, body=resource, repeatable=False
+        )
         return read_stored(answer, resource_type, resource, resource_id)
 
     def transaction(self, bundle: Resource, *, repeatable: bool = False) -> Resource:
