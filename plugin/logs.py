@@ -1,7 +1,9 @@
 """Logs: one JSON object a line, without patient data, secrets or query strings.
 
 Messages are fixed words; what varies goes into named fields. Of an exception only its class and
-its places in the code are written: its message may quote what a patient's record said.
+its places in the code are written: its message may quote what a patient's record said. Of a
+library's line only its pattern and its place are written: urllib3 puts whole addresses into its
+warnings, and an address may name a patient.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ from typing import Any
 
 # What a LogRecord has by itself; everything else on it came from `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-
+OWN = "wetread"
+# They speak of the addresses that Wetread asks, and of headers that servers send.
+ABOUT_REQUESTS = ("urllib3", "requests", "werkzeug")
 LONGEST_CHAIN = 8
 
 
@@ -29,12 +32,26 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "event": record.getMessage(),
         }
-        line |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        line |= _own_words(record) if _is_own(record) else _foreign_words(record)
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = describe(record.exc_info[1])
         return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def _is_own(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] == OWN
+
+
+def _own_words(record: logging.LogRecord) -> dict[str, Any]:
+    named = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    return {"event": record.getMessage()} | named
+
+
+def _foreign_words(record: logging.LogRecord) -> dict[str, Any]:
+    """Give the pattern without its values; a line without values may be made of anything."""
+    pattern = record.msg if record.args and isinstance(record.msg, str) else "message withheld"
+    return {"event": pattern, "place": f"{record.pathname}:{record.lineno} {record.funcName}"}
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -57,6 +74,5 @@ def configure_logging(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.captureWarnings(True)
-    # Their INFO lines name whole addresses, with the parameters that may name a patient.
-    for name in ("urllib3", "requests", "werkzeug"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    for name in ABOUT_REQUESTS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from plugin.logs import ABOUT_REQUESTS
 from plugin.settings import load_settings
 
 _settings = load_settings()
@@ -20,6 +21,7 @@ keepalive = 5
 limit_request_line = 8190
 # The application writes its own access lines, without query strings.
 accesslog = None
+umask = 0o077
 control_socket_disable = True
 logconfig_dict: dict[str, Any] = {
     "version": 1,
@@ -30,6 +32,6 @@ logconfig_dict: dict[str, Any] = {
     "loggers": {
         "gunicorn.error": {"level": "WARNING", "handlers": [], "propagate": True},
         "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
-        "urllib3": {"level": "WARNING"},
-    },
+    }
+    | {name: {"level": "CRITICAL"} for name in ABOUT_REQUESTS},
 }

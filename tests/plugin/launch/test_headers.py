@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -185,6 +187,50 @@ def test_log_line_of_an_unforeseen_error_names_places_and_not_its_message() -> N
     assert line["error"]["classes"] == ["builtins.ValueError"]
     assert "test_headers.py" in line["error"]["places"][0]
     assert "CLARK" not in stream.getvalue()
+
+
+def test_log_line_of_a_library_says_pattern_and_place_and_no_value() -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines())
+    log = logging.Logger("urllib3.connection")
+    log.addHandler(handler)
+    address = "https://ehr.example/Patient?name=CLARK"
+    log.warning("Failed to parse headers (url=%s)", address, extra={"answer": "CLARK"})
+    log.warning(f"Failed to parse headers (url={address})")
+    first, second = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert first["event"] == "Failed to parse headers (url=%s)"
+    assert second["event"] == "message withheld"
+    assert "test_headers.py" in first["place"]
+    assert first["logger"] == "urllib3.connection"
+    assert "CLARK" not in stream.getvalue()
+
+
+MALFORMED = """
+import socket, threading
+from plugin.logs import configure_logging
+from smart_launch.http import Http
+
+def answer(listener):
+    connection, _ = listener.accept()
+    connection.recv(65536)
+    lines = [b"HTTP/1.1 200 OK", b"broken CLARK", b"Content-Length: 2", b"", b"{}"]
+    connection.sendall(b"\\r\\n".join(lines))
+    connection.close()
+
+configure_logging("DEBUG")
+listener = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=answer, args=(listener,)).start()
+address = f"http://127.0.0.1:{listener.getsockname()[1]}/Patient?name=CLARK"
+print(Http().send("GET", address).status)
+"""
+
+
+def test_a_malformed_header_of_a_server_reaches_no_log() -> None:
+    command = [sys.executable, "-c", MALFORMED]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "200\n"
+    assert "CLARK" not in done.stderr
 
 
 def test_unforeseen_error_becomes_a_page_in_plain_words(settings_app: Flask) -> None:
