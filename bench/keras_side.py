@@ -1,9 +1,8 @@
 """The baseline: the same preparation and the same two networks, run by Keras `model.predict`.
 
-Runs in `.venv-train`. The networks are the architectures that were exported; their weights are
-fresh, which changes no time, so the lung mask that decides the crop is handed over by the caller.
+Runs in `.venv-train`.
 
-    python -m bench.keras_side make FOLDER           build and save the networks
+    python -m bench.keras_side make FOLDER           build the networks from the weights, save them
     python -m bench.keras_side read ARRAY RUNS       as bench.onnx_side
 """
 
@@ -26,46 +25,47 @@ from bench.onnx_side import MODEL, image_of
 from inference.model import interpret_outputs
 from inference.model_folder import Prepared
 from inference.models.chest_xray import network, prepare
-from inference.registry import model_facts
+from inference.registry import model_facts, model_folder
 
 
-class Finder:
-    """The lung finder: pays for Keras' prediction, answers with the mask that was handed over."""
+class Predicted:
+    """A Keras network behind the interface that `prepare` asks."""
 
-    def __init__(self, model: Any, mask: np.ndarray) -> None:
-        self._model, self._mask = model, mask
+    def __init__(self, model: Any) -> None:
+        self._model = model
 
     def run(self, array: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Predict and give the mask, float32 (1, side, side, 1)."""
-        self._model.predict(array, verbose=0)
-        return (self._mask,)
+        """Run `model.predict`."""
+        outputs = self._model.predict(array, verbose=0)
+        return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,)
 
 
 def make(folder: Path) -> None:
-    """Save both networks."""
-    facts = model_facts(MODEL)
-    side, classes = facts.input_shape[0], len(facts.classes)
-    served = network.served_classifier(network.classifier(side, classes, 0.3), 0, 1.0)
-    served.save(folder / "classifier.keras")
-    network.lung_finder(prepare.FINDER_SIDE).save(folder / "lung_finder.keras")
+    """Save both networks as Keras files, as somebody who serves with Keras would have them."""
+    from training.keras_networks import load_networks
+
+    for role, model in load_networks(model_folder(MODEL)).items():
+        model.save(folder / f"{role}.keras")
 
 
 def read(array: Path, runs: int) -> None:
     """Read the array `runs` times."""
     import keras
 
+    assert network.LogOdds  # importing the module registers the layer that the file names
     image, facts = image_of(np.load(array)), model_facts(MODEL)
-    finder = keras.models.load_model(array.parent / "lung_finder.keras")
-    classifier = keras.models.load_model(array.parent / "classifier.keras")
-    lungs = Finder(finder, np.load(array.parent / "mask.npy"))
+    lungs, classifier = (
+        Predicted(keras.models.load_model(array.parent / f"{role}.keras"))
+        for role in ("lungs", "classifier")
+    )
 
     def answer() -> float:
         prepared = prepare.prepare(image, {"lungs": lungs})
         assert isinstance(prepared, Prepared)
         started = time.perf_counter()
-        outputs = classifier.predict(prepared.array, verbose=0)
+        outputs = classifier.run(prepared.array)
         spent = (time.perf_counter() - started) * 1000
-        interpret_outputs(facts, tuple(outputs))
+        interpret_outputs(facts, outputs)
         return spent
 
     answer()

@@ -35,7 +35,7 @@ def measure(serving: Path, training: Path) -> list[Row]:
     """
     with tempfile.TemporaryDirectory() as folder:
         array = Path(folder) / "image.npy"
-        _write_inputs(array)
+        _write_input(array)
         subprocess.run(
             [training, "-m", "bench.keras_side", "make", folder],
             cwd=ROOT,
@@ -62,17 +62,9 @@ def measure(serving: Path, training: Path) -> list[Row]:
     ]  # fmt: skip
 
 
-def _write_inputs(array: Path) -> None:
-    """Write the demo radiograph as an array, and beside it the lung mask that the finder gives."""
-    from inference.models.chest_xray import prepare
-    from inference.registry import assemble
-
-    pixels = read_image(Path(str(get_testdata_file("RG1_UNCR.dcm")))).pixels
-    np.save(array, pixels)
-    picture = prepare.working_picture(pixels)
-    top, left, bottom, right = prepare.trimmed(picture)
-    seen = prepare.finder_input(picture[top:bottom, left:right])
-    np.save(array.parent / "mask.npy", assemble("chest_xray").networks["lungs"].run(seen)[0])
+def _write_input(array: Path) -> None:
+    """Write the demo radiograph as an array."""
+    np.save(array, read_image(Path(str(get_testdata_file("RG1_UNCR.dcm")))).pixels)
 
 
 def _run(command: list[object]) -> dict[str, float]:
