@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inference import rendering
 from plugin.imaging.cache import make_private, write_private
+from plugin.imaging.identity import IdentityCheck
 from plugin.imaging.imaging_study import Study
 from plugin.imaging.patient_check import CheckedPatient, check_patient, identity_rules
 from plugin.imaging.studies import find_study
+from plugin.imaging.study_images import FetchedStudy
+from plugin.imaging.warm_images import StudyImage
 from plugin.launching.launches import OpenLaunch
+from plugin.reporting.image_read import valid_uid
 from plugin.reporting.result import view_label
 from plugin.steps import Progress
 from plugin.workbench import SHOWN_PIXELS, Workbench
 
 if TYPE_CHECKING:
-    from inference.images import Image
+    from inference.images import DicomFacts, Image
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ def open_study(
         checked = check_patient(bench.record, rules, patient, study, fetched.facts)
 
     with progress.step("draw_images"):
-        return OpenedStudy(study_json(study), _draw(bench, bench.decode(fetched), checked))
+        images = bench.images(fetched, checked.resource.get("birthDate"), study.started)
+        return OpenedStudy(study_json(study), _draw(bench, fetched, images, checked))
 
 
 def study_json(study: Study) -> dict[str, Any]:
@@ -69,40 +75,55 @@ def study_json(study: Study) -> dict[str, Any]:
 
 
 def _draw(
-    bench: Workbench, images: Sequence[Image], checked: CheckedPatient
+    bench: Workbench, fetched: FetchedStudy, images: Sequence[StudyImage], checked: CheckedPatient
 ) -> list[dict[str, Any]]:
-    make_private(bench.folder)
+    """Draw one image at a time, into a folder of these files: an older opening keeps its own."""
+    folder = bench.pictures(fetched)
+    make_private(folder)
+    # The cache deletes what nobody has written to for long.
+    bench.folder.touch()
     drawn = []
-    for number, image in enumerate(images, 1):
-        write_private(bench.folder / f"{number}.jpg", rendering.display_jpeg(image, SHOWN_PIXELS))
-        values = rendering.display_values(image, SHOWN_PIXELS)
-        write_private(bench.folder / f"{number}.values", values.data)
-        drawn.append(
-            _describe(number, image, checked)
-            | {
-                "values": {
-                    "rows": values.rows,
-                    "columns": values.columns,
-                    "window_centre": values.window_centre,
-                    "window_width": values.window_width,
-                    "inverted": values.inverted,
-                }
-            }
-        )
+    for number, one in enumerate(images, 1):
+        with one.opened() as image:
+            values = _draw_one(folder, number, image)
+            described = _describe(number, image, one.facts, checked)
+        drawn.append(described | {"values": values, "drawn_from": fetched.mark})
     return drawn
 
 
-def _describe(number: int, image: Image, checked: CheckedPatient) -> dict[str, Any]:
-    facts = image.facts
+def _draw_one(folder: Path, number: int, image: Image) -> dict[str, Any]:
+    """Write picture and grey values; gives what the page must know of the values."""
+    write_private(folder / f"{number}.jpg", rendering.display_jpeg(image, SHOWN_PIXELS))
+    values = rendering.display_values(image, SHOWN_PIXELS)
+    write_private(folder / f"{number}.values", values.data)
+    return {
+        "rows": values.rows,
+        "columns": values.columns,
+        "window_centre": values.window_centre,
+        "window_width": values.window_width,
+        "inverted": values.inverted,
+    }
+
+
+def _describe(
+    number: int, image: Image, facts: DicomFacts, checked: CheckedPatient
+) -> dict[str, Any]:
     rows, columns = image.pixels.shape
     return {
         "number": number,
-        "view": facts.view_position if facts else None,
-        "view_label": view_label(facts.view_position) if facts else None,
-        "acquired": facts.acquired if facts else None,
-        "age": facts.patient_age_years if facts else None,
+        "sop_instance_uid": valid_uid(facts.sop_instance_uid),
+        "view": facts.view_position,
+        "view_label": view_label(facts.view_position),
+        "left_edge": facts.left_edge,
+        "acquired": facts.acquired,
+        "age": facts.patient_age_years,
         "rows": rows,
         "columns": columns,
         "frames": image.frames,
-        "identity": checked.check.outcome,
+        "identity": _identity(checked.check),
     }
+
+
+def _identity(check: IdentityCheck) -> str:
+    """Say how well it is known whose images these are, in one word for the page."""
+    return "sex_differs" if check.sex_differs else check.outcome

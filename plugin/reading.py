@@ -10,11 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from inference.prediction import Reason
+from plugin.imaging.identity import IdentityCheck
 from plugin.imaging.imaging_study import Study
 from plugin.imaging.patient_card import patient_line
 from plugin.imaging.patient_check import CheckedPatient, check_again, check_patient, identity_rules
 from plugin.imaging.studies import find_study
 from plugin.launching.launches import OpenLaunch
+from plugin.reporting.image_read import ImageRead, image_read, words_with_image
 from plugin.reporting.report import ReportContext, build_report, reading_key
 from plugin.reporting.result import result_json
 from plugin.reporting.wording import put_into_words
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
     from plugin.workbench import Workbench
 
 X_RAY = ("CR", "DX")
+SEX_DIFFERS = Reason(
+    "sex_differs",
+    "The image states another sex than the chart: check that it is this patient's.",
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,7 @@ class ReadImages:
     facts: tuple[DicomFacts, ...]
     model: Model
     prediction: Prediction
+    image: ImageRead | None
     checked: CheckedPatient
     result: dict[str, Any]
 
@@ -111,10 +119,12 @@ def read_study(
         checked = check_patient(bench.record, rules, patient, study, fetched.facts)
 
     with progress.step("read_images"):
-        images = bench.decode(fetched)
-        model = bench.model_for(fetched.facts)
-        prediction = model.read(images)
-        read = describe(launch, study, fetched.facts, checked, model, prediction, bench)
+        images = bench.images(fetched, checked.resource.get("birthDate"), study.started)
+        facts = [one.facts for one in images]
+        model = bench.model_for(facts)
+        prediction = with_caution(model.read(images), checked.check)
+        image = image_read(prediction, facts)
+        read = describe(launch, study, fetched.facts, checked, model, prediction, image, bench)
         keep(read, bench.draw_heat_map(prediction, images))
 
     with progress.step("write_report"):
@@ -130,6 +140,7 @@ def describe(
     checked: CheckedPatient,
     model: Model,
     prediction: Prediction,
+    image: ImageRead | None,
     bench: Workbench,
 ) -> ReadImages:
     """Put the model's answer into words and give the reading its key."""
@@ -141,15 +152,18 @@ def describe(
         prediction.model,
     )
     words = put_into_words(prediction, model.facts, unverifiable=_is_unverifiable(checked))
+    words = words_with_image(words, image)
     card = bench.card_address(model.facts.name)
+    read_at = datetime.now(UTC).isoformat(timespec="seconds")
     return ReadImages(
         key=key,
         study=study,
         facts=facts,
         model=model,
         prediction=prediction,
+        image=image,
         checked=checked,
-        result=result_json(prediction, model.facts, words, card=card),
+        result=result_json(prediction, model.facts, words, image, card=card, read_at=read_at),
     )
 
 
@@ -186,6 +200,7 @@ def _context(
         birth_date=patient.get("birthDate"),
         study=read.study,
         views=_count_views(read.facts),
+        image=read.image,
         acquired=next((one.acquired for one in read.facts if one.acquired), None),
         issued=datetime.now(UTC),
         status=launch.ehr.report_status,
@@ -197,6 +212,13 @@ def _context(
         unverifiable=_is_unverifiable(read.checked),
         previous=tuple(previous),
     )
+
+
+def with_caution(prediction: Prediction, check: IdentityCheck) -> Prediction:
+    """Add what the identity check found odd but no reason to stop."""
+    if not check.sex_differs:
+        return prediction
+    return replace(prediction, cautions=(*prediction.cautions, SEX_DIFFERS))
 
 
 def _is_unverifiable(checked: CheckedPatient) -> bool:

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inference import rendering
+from inference.errors import NotAnImage
+from inference.patient_age import with_birth_date
 from inference.registry import choose_model, load_model, model_names
 from plugin.database import Database
 from plugin.errors import PluginError
 from plugin.imaging.cache import ImageCache
 from plugin.imaging.imaging_study import ArchiveRules, Study
 from plugin.imaging.pacs import Pacs, PacsError
-from plugin.imaging.study_images import FetchedStudy, WarmImages, fetch_study
+from plugin.imaging.study_images import FetchedStudy, fetch_study
+from plugin.imaging.warm_images import StudyImage, WarmImages
 from plugin.launching.launches import OpenLaunch
 from plugin.record import Record
 from plugin.services import Services
@@ -26,7 +29,7 @@ from plugin.settings import Settings
 from smart_launch.http import Http, HttpLimits
 
 if TYPE_CHECKING:
-    from inference.images import DicomFacts, Image
+    from inference.images import DicomFacts
     from inference.model import Model
     from inference.prediction import Prediction
 
@@ -116,10 +119,32 @@ class Workbench:
         with cache.lock(self.folder):
             return fetch_study(study, pacs, cache, self.folder, self.modalities, limit=limit)
 
-    def decode(self, fetched: FetchedStudy) -> tuple[Image, ...]:
-        """Decode the files, or take them decoded from the last few studies."""
-        with self.shop.cache.lock(self.folder):
-            return self.shop.warm.decode(fetched)
+    def images(
+        self, fetched: FetchedStudy, birth_date: str | None, started: str | None
+    ) -> tuple[StudyImage, ...]:
+        """Give the images among the files; none is decoded before it is opened.
+
+        Parameters
+        ----------
+        birth_date, started : str or None
+            Of the patient and of the study in the chart: what they say about the age counts too.
+
+        Raises
+        ------
+        NotAnImage
+        """
+        found = tuple(
+            StudyImage(path, with_birth_date(facts, birth_date, started), self.shop.warm)
+            for path, facts in zip(fetched.files, fetched.facts, strict=True)
+            if facts.holds_image
+        )
+        if not found:
+            raise NotAnImage("A study must hold at least one image; this one holds none.")
+        return found
+
+    def pictures(self, fetched: FetchedStudy) -> Path:
+        """Give the folder of what is drawn of these files."""
+        return self.shop.cache.pictures(self.folder, fetched.mark)
 
     def model_for(self, facts: Sequence[DicomFacts]) -> Model:
         """Choose the model that is made for these images.
@@ -134,11 +159,12 @@ class Workbench:
             raise NoModelFits("Images are read by a model that is made for them; none is.")
         return self.shop.models[name]
 
-    def draw_heat_map(self, prediction: Prediction, images: Sequence[Image]) -> bytes | None:
+    def draw_heat_map(self, prediction: Prediction, images: Sequence[StudyImage]) -> bytes | None:
         """Draw the heat map over the image that was read; None without one."""
         if prediction.heat_map is None:
             return None
-        rows, columns = images[prediction.image_index].pixels.shape
+        facts = images[prediction.image_index].facts
+        rows, columns = facts.rows or 1, facts.columns or 1
         scale = min(1.0, SHOWN_PIXELS / max(rows, columns))
         shape = max(1, round(rows * scale)), max(1, round(columns * scale))
         return rendering.heat_map_png(prediction, shape)

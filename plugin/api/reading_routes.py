@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, url_for
 
-from plugin.api.study_list import has_seen
+from plugin.api.study_list import has_seen, read_at
 from plugin.api.study_routes import NotFound, asked_study, send_private
 from plugin.jobs.installed_models import model_card
 from plugin.jobs.job_rows import JobRows
@@ -47,6 +47,7 @@ def show_reading(reading_id: str) -> Response:
     return jsonify(
         id=row.id,
         state=row.state,
+        read_at=read_at(row),
         steps=row.steps,
         problem=row.problem,
         result=_result(row),

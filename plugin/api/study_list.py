@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from plugin.database import Database
 from plugin.imaging.identity import local_id
 from plugin.imaging.imaging_study import Study, images_mark
+from plugin.imaging.subjects import of_patient
 from plugin.launching.launches import OpenLaunch
 from plugin.readings import AWAITING_LAUNCH, DONE, UNFINISHED, Reading, StudySeen
 from plugin.record import Record
 from plugin.reporting.fhir_codes import READING_KEY
-from smart_launch.errors import FhirForbidden
+from smart_launch.errors import FhirForbidden, FhirRejected, SmartError
+
+log = logging.getLogger("wetread.studies")
+
+# "Insert or update" is no standard SQL; these are the databases that Wetread runs on.
+INSERTS: dict[str, Callable[[type], sqlite.Insert | postgresql.Insert]]
+INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+# What the list shows of a report: not the document, which may be megabytes.
+REPORT_ELEMENTS = "id,identifier,subject,status,conclusion,issued,imagingStudy"
+REPORTS_MISSING = (
+    "The chart's reports could not be listed just now: there may be reports that are not shown."
+)
+
+
+@dataclass(frozen=True)
+class ListedReports:
+    """The record's reports by ImagingStudy id; `problem` says why some may be missing."""
+
+    by_study: Mapping[str, list[dict[str, Any]]]
+    problem: str | None = None
 
 
 def note_seen(database: Database, launch_id: str, study_ids: Iterable[str]) -> None:
     """Note that this launch's own token has read these studies."""
-    now = time.time()
+    seen = {"launch_id": launch_id, "seen_at": time.time()}
+    # In one order, so that two requests never wait for each other's rows.
+    rows = [seen | {"study_id": study_id} for study_id in sorted(set(study_ids))]
+    if not rows:
+        return
     with database.session() as session:
-        for study_id in study_ids:
-            session.merge(StudySeen(launch_id=launch_id, study_id=study_id, seen_at=now))
+        # Two lists of one launch may come at once: what the other has noted is no error.
+        insert = INSERTS[session.get_bind().dialect.name](StudySeen).values(rows)
+        session.execute(
+            insert.on_conflict_do_update(
+                index_elements=["launch_id", "study_id"],
+                set_={"seen_at": insert.excluded.seen_at},
+            )
+        )
 
 
 def has_seen(database: Database, launch_id: str, study_id: str) -> bool:
@@ -57,14 +90,35 @@ def latest_readings(
     }
 
 
-def reports_by_study(record: Record, patient: str) -> dict[str, list[dict[str, Any]]]:
-    """List the record's reports by ImagingStudy id; none where the scopes do not allow it."""
+def list_reports(record: Record, patient: str) -> ListedReports:
+    """List the record's reports; none where the scopes do not allow it.
+
+    They are a help, no condition: whatever the search answers, the studies are shown.
+    """
     try:
-        found = record.search("DiagnosticReport", {"subject": f"Patient/{patient}"})
+        return ListedReports(reports_by_study(record, patient))
     except FhirForbidden:
-        return {}
+        return ListedReports({})
+    except SmartError as error:
+        log.warning("reports_not_listed", extra={"code": error.code})
+        return ListedReports({}, REPORTS_MISSING)
+
+
+def reports_by_study(record: Record, patient: str) -> dict[str, list[dict[str, Any]]]:
+    """Group the record's reports of this patient by ImagingStudy id.
+
+    Raises
+    ------
+    SmartError
+        The record refused, or gave no usable answer.
+    """
+    params = {"subject": f"Patient/{patient}"}
+    try:
+        found = record.search("DiagnosticReport", params | {"_elements": REPORT_ELEMENTS})
+    except FhirRejected:
+        found = record.search("DiagnosticReport", params)
     reports: dict[str, list[dict[str, Any]]] = {}
-    for resource in found:
+    for resource in of_patient(record, patient, found):
         for entry in resource.get("imagingStudy", ()):
             study = local_id(entry.get("reference"), "ImagingStudy", record.base_url)
             if study:
@@ -88,9 +142,18 @@ def study_entry(
         "instances": study.images,
         "readable": study.why_not is None,
         "why_not": study.why_not_sentence(),
-        "reading": {"id": reading.id, "state": reading.state} if reading else None,
+        "reading": _reading(reading) if reading else None,
         "reports": sorted(reports, key=lambda entry: entry["issued"] or "", reverse=True),
     }
+
+
+def read_at(reading: Reading) -> str | None:
+    """When the images were read, as ISO time; None while they have not been."""
+    return (reading.result or {}).get("read_at")
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    return {"id": reading.id, "state": reading.state, "read_at": read_at(reading)}
 
 
 def _report(resource: Mapping[str, Any]) -> dict[str, Any]:

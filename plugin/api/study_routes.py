@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, url_for
 
-from plugin.api.study_list import latest_readings, note_seen, reports_by_study, study_entry
+from plugin.api.study_list import latest_readings, list_reports, note_seen, study_entry
 from plugin.errors import PluginError
 from plugin.imaging.imaging_study import ArchiveRules, Study
 from plugin.imaging.patient_card import patient_identifiers, patient_name
@@ -101,11 +101,12 @@ def show_studies() -> Response:
     studies: list[Study] = list_studies(record, patient, rules, kinds)
     note_seen(parts.database, launch.id, [study.id for study in studies])
     readings = latest_readings(parts.database, launch, studies)
-    reports = reports_by_study(record, patient)
+    reports = list_reports(record, patient)
     entries = [
-        study_entry(study, readings.get(study.id), reports.get(study.id, [])) for study in studies
+        study_entry(study, readings.get(study.id), reports.by_study.get(study.id, []))
+        for study in studies
     ]
-    return jsonify(studies=entries)
+    return jsonify(studies=entries, reports_problem=reports.problem)
 
 
 @blueprint.post("/openings")
@@ -175,16 +176,18 @@ def _own_opening(opening_id: str) -> Opening:
 
 def _picture(opening_id: str, number: int, kind: str, media_type: str) -> Response:
     row = _own_opening(opening_id)
-    if number not in [image["number"] for image in row.images]:
+    image = next((one for one in row.images if one["number"] == number), None)
+    if image is None:
         raise NotFound("A picture must be one of the study's; this one is not.")
-    folder = cache().folder(row.launch_id, row.study_id)
+    folder = cache().pictures(cache().folder(row.launch_id, row.study_id), image["drawn_from"])
     return send_private(folder / f"{number}.{kind}", media_type)
 
 
 def _with_addresses(opening_id: str, image: dict[str, Any]) -> dict[str, Any]:
     place = {"opening_id": opening_id, "number": image["number"]}
     values = image["values"] | {"url": url_for("studies.show_values", **place)}
-    return image | {"jpeg": url_for("studies.show_jpeg", **place), "values": values}
+    shown = {name: value for name, value in image.items() if name != "drawn_from"}
+    return shown | {"jpeg": url_for("studies.show_jpeg", **place), "values": values}
 
 
 def _resume(launch: OpenLaunch) -> None:

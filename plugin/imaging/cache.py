@@ -6,6 +6,7 @@ and no other launch ever does: its user's own token has not fetched them.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -62,11 +63,14 @@ class ImageCache:
         try:
             for number, content in enumerate(files, 1):
                 write_private(waiting / f"{number:05}.dcm", content)
-            waiting.rename(folder / _images(fingerprint))
-        except BaseException:
+            _move(waiting, folder / _images(fingerprint))
+        finally:
             shutil.rmtree(waiting, ignore_errors=True)
-            raise
         return self.images(folder, fingerprint)
+
+    def pictures(self, folder: Path, fingerprint: str) -> Path:
+        """Give the folder of what was drawn of this state of the study."""
+        return folder / f"pictures-{fingerprint}"
 
     def purge(self, older_than_s: float) -> int:
         """Delete folders that nobody has written to for so long; gives their number."""
@@ -75,6 +79,15 @@ class ImageCache:
         for folder in old:
             shutil.rmtree(folder, ignore_errors=True)
         return len(old)
+
+
+def _move(waiting: Path, place: Path) -> None:
+    """Give a filled folder its name, unless another worker process was faster."""
+    try:
+        waiting.rename(place)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
 
 
 def make_private(folder: Path) -> None:

@@ -3,7 +3,9 @@
 Compared are the launch's patient, the study's subject and what every single image says about its
 patient (PatientID with IssuerOfPatientID) and its study (StudyInstanceUID). Pure: values in,
 verdict out. Numbers are compared as (system, value) and never normalised beyond the padding that
-DICOM itself declares insignificant (PS3.5 6.2, LO): "007" and "7" are two patients.
+DICOM itself declares insignificant (PS3.5 6.2, LO): "007" and "7" are two patients. An equal number
+with another birth date proves nothing: one of the two is wrong. Another sex alone is only said,
+because records and images may rightly differ in it.
 """
 
 from __future__ import annotations
@@ -14,12 +16,19 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from plugin.errors import PluginError
+from plugin.imaging.demographics import (
+    birth_dates_agree,
+    birth_dates_differ,
+    sexes_agree,
+    sexes_differ,
+)
 
 Outcome = Literal["match", "mismatch", "unverifiable"]
 
 # Link types that say "the same person's other record"; `seealso` only points to more information.
 SAME_PERSON = ("replaces", "replaced-by", "refer")
-SEXES = {"M": "male", "F": "female", "O": "other"}
+# Code of the verdict that images of one number state another birth date than the chart.
+BIRTH_DATE = "birth_date"
 
 
 class IdentityError(PluginError):
@@ -95,11 +104,14 @@ class IdentityCheck:
         Which comparison decided, for logs and tests; "match" when all agreed.
     demographics_agree
         Birth date and sex are present and equal in every image.
+    sex_differs
+        Some image states another sex than the chart.
     """
 
     outcome: Outcome
     code: str
     demographics_agree: bool
+    sex_differs: bool = False
 
 
 def patient_identity(
@@ -114,7 +126,7 @@ def patient_identity(
     """
     others = [r for r in linked if r.get("id") in linked_ids(resource, rules)]
     pairs = [
-        (entry["system"], entry["value"].strip())
+        (entry["system"], entry["value"].strip(" "))
         for record in (resource, *others)
         for entry in record.get("identifier", ())
         if entry.get("system") and isinstance(entry.get("value"), str)
@@ -139,10 +151,7 @@ def linked_ids(resource: Mapping[str, Any], rules: IdentityRules) -> frozenset[s
 
 
 def local_id(reference: str | None, resource_type: str, fhir_base: str) -> str | None:
-    """Resolve a reference to an id on this FHIR server; None when it leads elsewhere.
-
-    Relative and absolute references are understood, with or without a version.
-    """
+    """Resolve a reference, relative or absolute, to an id on this server; None if elsewhere."""
     if not reference:
         return None
     path = reference.removeprefix(fhir_base.rstrip("/") + "/")
@@ -171,15 +180,18 @@ def check_identity(
     """
     images = list(instances)
     verdicts = [_check_subject(launch_patient, patient, subject, rules)]
+    # First, so that it is the reason given: an exception for unknown numbers must not help here.
+    verdicts += [_check_birth_date(patient, image) for image in images]
     verdicts += [_check_instance(patient, study_uid, image, rules) for image in images]
     if not images:
         verdicts.append(("unverifiable", "no_images"))
     agree = bool(images) and all(_demographics_agree(patient, image) for image in images)
+    differs = any(sexes_differ(patient.sex, image.patient_sex) for image in images)
     for outcome in ("mismatch", "unverifiable"):
         for verdict in verdicts:
             if verdict[0] == outcome:
-                return IdentityCheck(verdict[0], verdict[1], agree)
-    return IdentityCheck("match", "match", agree)
+                return IdentityCheck(verdict[0], verdict[1], agree, differs)
+    return IdentityCheck("match", "match", agree, differs)
 
 
 def require_identity(check: IdentityCheck, rules: IdentityRules) -> None:
@@ -197,6 +209,12 @@ def require_identity(check: IdentityCheck, rules: IdentityRules) -> None:
         raise IdentityError(
             "Every image of the study must carry the number of the patient whose chart is open; "
             "this study carries another one. Nothing was read and nothing was written."
+        )
+    if check.code == BIRTH_DATE:
+        raise IdentityError(
+            "The images' birth date must be the chart's; in this study it is another one. "
+            "Nothing was read and nothing was written.",
+            code="identity_unverifiable",
         )
     if not rules.allow_unverifiable:
         raise IdentityError(
@@ -226,7 +244,7 @@ def _check_subject(
     if reference is None:
         # A logical reference names the patient by number only.
         number = subject.get("identifier") or {}
-        pair = (number.get("system") or "", str(number.get("value") or "").strip())
+        pair = (number.get("system") or "", str(number.get("value") or "").strip(" "))
         return _compare_number(patient, pair, "subject")
     found = local_id(reference, "Patient", rules.fhir_base)
     if found == launch_patient or (found is not None and found in patient.linked):
@@ -246,10 +264,15 @@ def _check_instance(
     return _compare_number(patient, (system, (image.patient_id or "").strip(" ")), "patient_id")
 
 
+def belongs_to(patient: PatientIdentity, subject: Mapping[str, Any], rules: IdentityRules) -> bool:
+    """Tell whether a resource's subject is the patient, or a record of the same person."""
+    return _check_subject(patient.id, patient, subject, rules)[0] == "match"
+
+
 def _compare_number(
     patient: PatientIdentity, pair: tuple[str, str], code: str
 ) -> tuple[Outcome, str]:
-    if not pair[0] or not pair[1]:
+    if not pair[0] or not _is_plain(pair[1]):
         return "unverifiable", code
     if pair in patient.identifiers:
         return "match", "match"
@@ -258,9 +281,19 @@ def _compare_number(
     return "unverifiable", code
 
 
+def _is_plain(number: str) -> bool:
+    """Tell whether a number can be compared: it is one value (PS3.5 6.2, LO) and all of it shows.
+
+    "H 1001" with a tab or a no-break space looks like the same number, and is not.
+    """
+    return number != "" and number.isprintable() and "\\" not in number
+
+
+def _check_birth_date(patient: PatientIdentity, image: InstanceIdentity) -> tuple[Outcome, str]:
+    differ = birth_dates_differ(patient.birth_date, image.patient_birth_date)
+    return ("unverifiable", BIRTH_DATE) if differ else ("match", "match")
+
+
 def _demographics_agree(patient: PatientIdentity, image: InstanceIdentity) -> bool:
-    sex = SEXES.get((image.patient_sex or "").strip().upper())
-    born = image.patient_birth_date
-    # A year alone ("1930") proves too little.
-    complete = bool(born) and len(born or "") == len("1930-10-19")
-    return complete and born == patient.birth_date and sex is not None and sex == patient.sex
+    same_birth = birth_dates_agree(patient.birth_date, image.patient_birth_date)
+    return same_birth and sexes_agree(patient.sex, image.patient_sex)

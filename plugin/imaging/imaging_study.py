@@ -167,9 +167,16 @@ def readable_series(study: Study, modalities: Iterable[str]) -> tuple[Series, ..
 
 
 def images_mark(study: Study) -> str:
-    """Give what changes when the study gets other images: a reading belongs to one such state."""
+    """Give what changes when the study gets other images: a reading belongs to one such state.
+
+    Where the record does not list them all, an image could be replaced unnoticed: there every
+    change of the study counts as one of its images.
+    """
     listed = sorted(uid for series in study.series for uid in series.instances)
-    return hashlib.sha256(repr((study.uid, study.images, listed)).encode()).hexdigest()[:32]
+    state: tuple[object, ...] = (study.uid, study.images, listed)
+    if len(listed) < study.images or not all(series.instances for series in study.series):
+        state = (*state, study.version)
+    return hashlib.sha256(repr(state).encode()).hexdigest()[:32]
 
 
 def endpoint_references(resource: Mapping[str, Any]) -> list[str]:

@@ -17,6 +17,7 @@ from plugin.imaging.imaging_study import (
     endpoint_references,
     read_study_resource,
 )
+from plugin.imaging.subjects import of_patient
 from smart_launch.errors import FhirForbidden, FhirNotFound, FhirRejected
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def list_studies(
         What the installed models read; empty: no model is there.
     """
     params = {"patient": patient, "_include": "ImagingStudy:endpoint"}
-    studies, endpoints = _search(record, params)
+    listed, endpoints = _search(record, params)
+    studies = of_patient(record, patient, listed)
     endpoints |= _missing_endpoints(record, studies, endpoints)
     kinds = frozenset(modalities)
     found = [read_study_resource(s, endpoints, rules, kinds) for s in studies]

@@ -1,22 +1,16 @@
-"""The images of a study in the worker: from memory, from the cache, or from the archive."""
+"""The files of a study in the worker: from the cache, or from the archive."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference.errors import NotAnImage
-from inference.images import DicomFacts, Image, read_facts, read_image
+from inference.images import DicomFacts, read_facts
 from plugin.imaging.cache import ImageCache
 from plugin.imaging.imaging_study import Study, readable_series
 from plugin.imaging.pacs import ImageMissing, Pacs, PacsError
-
-# Decoded studies kept in memory: two chest X-rays of everyday size.
-WARM_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -27,8 +21,11 @@ class FetchedStudy:
     ----------
     facts : tuple of DicomFacts
         In the order of `files`.
+    mark : str
+        What changes when other images must be fetched.
     """
 
+    mark: str
     files: tuple[Path, ...]
     facts: tuple[DicomFacts, ...]
 
@@ -74,55 +71,7 @@ def fetch_study(
     listed = {uid for one in series for uid in one.instances}
     if listed - {one.sop_instance_uid for one in facts}:
         raise ImageMissing("Every image that the record lists must arrive; one came as another.")
-    return FetchedStudy(tuple(files), facts)
-
-
-class WarmImages:
-    """Decoded images of the last few studies: the reading need not decode what was just shown."""
-
-    def __init__(self, limit_bytes: int = WARM_BYTES) -> None:
-        self._limit = limit_bytes
-        self._kept: OrderedDict[tuple[Path, ...], tuple[Image, ...]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def decode(self, fetched: FetchedStudy) -> tuple[Image, ...]:
-        """Decode every file that is an image.
-
-        Raises
-        ------
-        PixelError, ImageTooLarge
-            One of them is damaged: a study is read whole or not at all.
-        """
-        with self._lock:
-            found = self._kept.get(fetched.files)
-            if found is not None:
-                self._kept.move_to_end(fetched.files)
-                return found
-        images = tuple(_decode(fetched.files))
-        if not images:
-            raise NotAnImage("A study must hold at least one image; this one holds none.")
-        self._keep(fetched.files, images)
-        return images
-
-    def _keep(self, files: tuple[Path, ...], images: tuple[Image, ...]) -> None:
-        if _size(images) > self._limit:
-            return
-        with self._lock:
-            self._kept[files] = images
-            while sum(_size(one) for one in self._kept.values()) > self._limit:
-                self._kept.popitem(last=False)
-
-
-def _decode(files: Sequence[Path]) -> Iterator[Image]:
-    for path in files:
-        try:
-            yield read_image(path)
-        except NotAnImage:
-            continue
-
-
-def _size(images: Sequence[Image]) -> int:
-    return sum(image.pixels.nbytes + image.stored.nbytes for image in images)
+    return FetchedStudy(mark, tuple(files), facts)
 
 
 def _limited(files: Iterable[bytes], limit: int) -> Iterator[bytes]:

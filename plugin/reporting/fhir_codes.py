@@ -30,6 +30,7 @@ OWN_CODES = {
     "class-probability": "Probability of the finding that the model looks for",
     "interval-low": "Lower bound of the probability",
     "interval-high": "Upper bound of the probability",
+    "image-read": "The image that was read, by its DICOM SOP Instance UID",
     "image-classification": "Classification of a medical image by a neural network",
 }
 

@@ -14,10 +14,12 @@ from plugin.reporting.fhir_codes import (
     coding,
     own,
 )
+from plugin.reporting.wording import prevalence_note
 
 if TYPE_CHECKING:
     from inference.model_facts import ModelFacts
     from inference.prediction import Prediction
+    from plugin.reporting.image_read import ImageRead
     from plugin.reporting.report import ReportContext
 
 DEVICE_ID = "model"
@@ -55,7 +57,7 @@ def build_observation(prediction: Prediction, context: ReportContext) -> dict[st
         observation["effectiveDateTime"] = context.effective
     if context.encounter:
         observation["encounter"] = context.encounter
-    return observation | _value(prediction, facts)
+    return observation | _value(prediction, context)
 
 
 def build_device(prediction: Prediction, facts: ModelFacts, card: str) -> dict[str, Any]:
@@ -96,7 +98,8 @@ def _status(report_status: str) -> str:
     return "registered" if report_status == "registered" else "preliminary"
 
 
-def _value(prediction: Prediction, facts: ModelFacts) -> dict[str, Any]:
+def _value(prediction: Prediction, context: ReportContext) -> dict[str, Any]:
+    facts = context.model
     if prediction.probability is None:
         reasons = " ".join(reason.sentence for reason in prediction.reasons)
         absent = {"coding": [coding(DATA_ABSENT, "unsupported", "Unsupported")]}
@@ -113,8 +116,20 @@ def _value(prediction: Prediction, facts: ModelFacts) -> dict[str, Any]:
     if prediction.interval is not None:
         for code, bound in zip(("interval-low", "interval-high"), prediction.interval, strict=True):
             components.append(_component(own(code), own(code)["display"], bound))
+    components += _image(context.image)
+    note = prevalence_note(facts)
     value: dict[str, Any] = {"valueQuantity": probability_quantity(prediction.probability)}
+    # Charts show an Observation without its report: the number must not stand there alone.
+    value |= {"note": [{"text": note}]} if note else {}
     return value | ({"component": components} if components else {})
+
+
+def _image(image: ImageRead | None) -> list[dict[str, Any]]:
+    if image is None or image.sop_instance_uid is None:
+        return []
+    code = own("image-read")
+    uid = f"urn:oid:{image.sop_instance_uid}"
+    return [{"code": {"coding": [code], "text": code["display"]}, "valueString": uid}]
 
 
 def _component(code: dict[str, str], text: str, value: float) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from plugin.reporting.fhir_codes import (
     STUDY_KEY,
     coding,
 )
+from plugin.reporting.image_read import ImageRead, words_with_image
 from plugin.reporting.observation import build_device, build_observation, labels
 from plugin.reporting.report_pdf import build_pdf
 from plugin.reporting.wording import Words, put_into_words
@@ -86,6 +87,7 @@ class ReportContext:
     model: ModelFacts
     model_card: str
     unverifiable: bool
+    image: ImageRead | None = None
     previous: Sequence[str] = ()
 
     @property
@@ -94,7 +96,7 @@ class ReportContext:
 
         It begins with a letter: servers keep ids of digits only for themselves.
         """
-        return f"wetread-{self.key[:40]}"
+        return own_id(self.key)
 
     @property
     def effective(self) -> str | None:
@@ -155,6 +157,11 @@ def reading_key(
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+def own_id(key: str) -> str:
+    """Give the id of a reading's resources on a server that takes ours."""
+    return f"wetread-{key[:40]}"
+
+
 def build_report(prediction: Prediction, context: ReportContext) -> ReportResources:
     """Build everything that is written for one reading.
 
@@ -162,6 +169,7 @@ def build_report(prediction: Prediction, context: ReportContext) -> ReportResour
     for a number that will not come; its Observation has a `dataAbsentReason` and no value.
     """
     words = put_into_words(prediction, context.model, unverifiable=context.unverifiable)
+    words = words_with_image(words, context.image)
     pdf = build_pdf(prediction, context, words)
     observation = build_observation(prediction, context)
     observation_reference = f"Observation/{context.resource_id}"

@@ -6,6 +6,7 @@ from typing import Any
 
 from inference.model_facts import ModelFacts
 from inference.prediction import Prediction, Reason
+from plugin.reporting.image_read import ImageRead
 from plugin.reporting.wording import Words, percent
 
 VIEWS = {
@@ -18,9 +19,24 @@ VIEWS = {
 
 
 def result_json(
-    prediction: Prediction, facts: ModelFacts, words: Words, *, card: str
+    prediction: Prediction,
+    facts: ModelFacts,
+    words: Words,
+    image: ImageRead | None,
+    *,
+    card: str,
+    read_at: str,
 ) -> dict[str, Any]:
-    """Give the `result` of `GET /api/readings/<id>`; the route adds where the heat map is."""
+    """Give the `result` of `GET /api/readings/<id>`; the route adds where the heat map is.
+
+    Parameters
+    ----------
+    image : ImageRead or None
+        The page lays the heat map over the image of this SOP Instance UID: its number may be
+        another's when the study is opened again.
+    read_at : str
+        ISO time with zone.
+    """
     probability = prediction.probability
     return {
         "status": prediction.status,
@@ -34,6 +50,7 @@ def result_json(
                 "code": one.key,
                 "label": one.label,
                 "probability": prediction.classes[one.key],
+                "percent": percent(prediction.classes[one.key]),
                 "target": one.key == facts.target,
             }
             for one in facts.classes
@@ -50,6 +67,8 @@ def result_json(
             "card": card,
         },
         "image": prediction.image_index + 1,
+        "sop_instance_uid": image.sop_instance_uid if image else None,
+        "read_at": read_at,
     }
 
 

@@ -17,13 +17,13 @@ import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
-from inference.images import Image
+from inference.images import Offered
 from inference.model_facts import ModelFacts
 from inference.prediction import ModelIdentity, Prediction
 from plugin.database import Database
 from plugin.ehrs import Ehr
 from plugin.imaging.cache import ImageCache
-from plugin.imaging.study_images import WarmImages
+from plugin.imaging.warm_images import WarmImages
 from plugin.jobs.job_runner import JobRunner
 from plugin.jobs.leases import Leases
 from plugin.launching.keys import SecretKeys
@@ -71,8 +71,9 @@ class BrightnessModel:
     facts: ModelFacts = CHEST_FACTS
     identity: ModelIdentity = IDENTITY
 
-    def read(self, images: Sequence[Image]) -> Prediction:
-        probability = float(images[0].pixels.mean())
+    def read(self, images: Sequence[Offered]) -> Prediction:
+        with images[0].opened() as image:
+            probability = float(image.pixels.mean())
         return Prediction(
             "ok",
             self.identity,

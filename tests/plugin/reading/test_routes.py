@@ -94,7 +94,7 @@ def test_from_the_list_to_the_report(page: Page, jobs: Jobs, hospital: Hospital)
     assert page.get(done["result"]["heat_map"]).data[:4] == b"\x89PNG"
     assert page.get(done["report"]["pdf"]).data[:4] == b"%PDF"
     (study,) = page.get("/api/studies").get_json()["studies"]
-    assert study["reading"] == {"id": reading, "state": "done"}
+    assert study["reading"] == {"id": reading, "state": "done", "read_at": done["read_at"]}
     assert study["reports"][0]["ours"] is True
     assert study["reports"][0]["reference"] == done["report"]["reference"]
 
@@ -123,7 +123,7 @@ def test_another_launch_sees_a_reading_only_after_its_own_token_read_the_study(
     for path in ("", "/heat-map.png", "/report.pdf"):
         assert other.get(f"/api/readings/{reading}{path}").status_code == 404
     (study,) = other.get("/api/studies").get_json()["studies"]
-    assert study["reading"] == {"id": reading, "state": "done"}
+    assert (study["reading"]["id"], study["reading"]["state"]) == (reading, "done")
     assert other.get(f"/api/readings/{reading}").get_json()["state"] == "done"
 
 

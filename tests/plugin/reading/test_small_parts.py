@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from inference.images import DicomFacts
 from plugin.imaging.multipart import MultipartError, content_type, split_parts
 from plugin.imaging.patient_card import patient_identifiers, patient_line, patient_name
 from plugin.jobs.problems import may_pass, problem_from
+from plugin.reporting.image_read import image_read
 from plugin.reporting.result import result_json, view_label
 from plugin.reporting.wording import percent, put_into_words
 from plugin.steps import Progress
@@ -98,7 +101,8 @@ def test_percent_never_claims_certainty(probability: float) -> None:
 def test_headline_and_score_are_the_same_text(probability: float, text: str) -> None:
     prediction = replace(READ, probability=probability, positive=probability > 0.5)
     words = put_into_words(prediction, FACTS, unverifiable=False)
-    assert result_json(prediction, FACTS, words, card="")["percent"] == text
+    result = result_json(prediction, FACTS, words, None, card="c", read_at="2026-01-02")
+    assert result["percent"] == text
     assert f"probability {text} (" in words.headline
 
 
@@ -136,14 +140,41 @@ def test_the_share_of_ill_patients_that_the_number_presumes_is_said_with_it() ->
 def test_the_result_for_the_page_is_plain_json() -> None:
     for prediction in (READ, UNREAD):
         words = put_into_words(prediction, FACTS, unverifiable=False)
-        result = result_json(prediction, FACTS, words, card="https://w.example/card")
+        image = image_read(prediction, [DicomFacts(sop_instance_uid="1.2.3")])
+        result = result_json(prediction, FACTS, words, image, card="c", read_at="2026-01-02")
+        assert json.loads(json.dumps(result)) == result
         assert result["status"] == prediction.status
         assert result["image"] == 1
+        assert result["sop_instance_uid"] == ("1.2.3" if prediction is READ else None)
         assert (result["probability"] is None) == (result["percent"] is None)
-    assert [entry["target"] for entry in result_json(READ, FACTS, words, card="")["classes"]] == [
-        True,
-        False,
-    ]
+
+
+def test_every_probability_has_the_servers_text() -> None:
+    sure = replace(READ, probability=0.992, classes={"covid": 0.992, "normal": 0.008})
+    words = put_into_words(sure, FACTS, unverifiable=False)
+    result = result_json(sure, FACTS, words, None, card="c", read_at="2026-01-02")
+    assert result["percent"] == "above 99 %"
+    shown = [(entry["target"], entry["percent"]) for entry in result["classes"]]
+    assert shown == [(True, "above 99 %"), (False, "below 1 %")]
+    assert "above 99 %" in result["headline"]
+
+
+@pytest.mark.parametrize(
+    ("index", "views", "sentence"),
+    [
+        (0, ["PA"], "The only image of the study (PA) was read."),
+        (0, [None], "The only image of the study was read."),
+        (1, ["LL", "AP SUPINE"], "Image 2 of 2 (AP) was read, and no other image of the study."),
+        (0, ["MISS DOE", "PA"], "Image 1 of 2 was read, and no other image of the study."),
+    ],
+)
+def test_the_image_that_was_read_is_named(
+    index: int, views: list[str | None], sentence: str
+) -> None:
+    facts = [DicomFacts(view_position=view, sop_instance_uid="<b>") for view in views]
+    found = image_read(replace(READ, image_index=index), facts)
+    assert found is not None
+    assert (found.sentence, found.sop_instance_uid) == (sentence, None)
 
 
 def test_views_are_put_into_words() -> None:
