@@ -93,7 +93,7 @@ def prevalence_note(facts: ModelFacts) -> str | None:
         return None
     target = facts.class_named(facts.target).label
     return (
-        f"It presumes that {round(100 * facts.reference_prevalence)} in 100 patients have "
+        f"The probability presumes that {round(100 * facts.reference_prevalence)} in 100 patients have "
         f"{target}; where fewer have it, it is too high."
     )
 
