@@ -13,12 +13,20 @@ from smart_launch.errors import LaunchRefused, SmartError, TokenRejected
 log = logging.getLogger("wetread.problems")
 
 AGAIN = "Open Wetread again from the patient's chart."
+NOT_UNDERSTOOD = "The request was not understood"
 HTTP_PROBLEMS = {
-    400: Problem("request_invalid", "The request was not understood", "", AGAIN),
-    404: Problem("not_found", "There is nothing at this address", "", AGAIN),
-    405: Problem("method_invalid", "The request was not understood", "", AGAIN),
-    413: Problem("too_large", "The request is too large", "", AGAIN),
-    415: Problem("not_json", "The request was not understood", "", AGAIN),
+    400: Problem("request_invalid", NOT_UNDERSTOOD, "Something in it cannot be read.", AGAIN),
+    404: Problem(
+        "not_found",
+        "There is nothing at this address",
+        "The address may be mistyped or old.",
+        AGAIN,
+    ),
+    405: Problem("method_invalid", NOT_UNDERSTOOD, "This address answers other requests.", AGAIN),
+    413: Problem(
+        "too_large", "The request is too large", "It is longer than Wetread accepts.", AGAIN
+    ),
+    415: Problem("not_json", NOT_UNDERSTOOD, "Wetread is sent JSON; this is not JSON.", AGAIN),
 }
 UNEXPECTED = Problem(
     "unexpected",
