@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from plugin.errors import SettingsError
 
+LAST_PORT = 65535
+
 
 def is_loopback(host: str) -> bool:
     """Tell whether a host name means this machine."""
@@ -16,6 +18,25 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def listening_at(name: str, value: str) -> tuple[str, int] | None:
+    """Read the address to listen on: `HOST:PORT`, `[IPv6]:PORT`, or `unix:PATH` (gives None).
+
+    Raises
+    ------
+    SettingsError
+        Names the setting.
+    """
+    if value.startswith("unix:") and value != "unix:":
+        return None
+    host, colon, port = value.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if not colon or not host or not port.isascii() or not port.isdecimal():
+        raise SettingsError(f"{name} must be an address and a port, HOST:PORT; got {value!r}")
+    if not 1 <= int(port) <= LAST_PORT:
+        raise SettingsError(f"{name} must have a port from 1 to {LAST_PORT}; got {value!r}")
+    return host, int(port)
 
 
 def origin_of(address: str) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from typing import Literal
 
+from plugin.addresses import listening_at
 from plugin.ehrs import Ehr
 from plugin.errors import PluginError
-from plugin.jobs.heartbeat import worker_age_s
+from plugin.jobs.broker import check_broker
+from plugin.jobs.heartbeat import SILENT_SECONDS, worker_age_s
 from plugin.services import Services, build_services
-from plugin.settings import load_settings, unknown_variables
+from plugin.settings import Settings, load_settings, unknown_variables
+from plugin.start_checks import check_bind, check_model_choice
 from smart_launch.discovery import SmartConfiguration, fetch_configuration, fetch_json
 from smart_launch.errors import SmartError
 
+ANSWER_SECONDS = 3.0
 # SMART App Launch 2.2.0, conformance.html#capabilities
 NEEDED_CAPABILITIES = ("launch-ehr", "context-ehr-patient", "permission-v2", "sso-openid-connect")
 CLIENT_CAPABILITIES = {
@@ -57,18 +62,59 @@ def all_checks(env: Mapping[str, str]) -> Iterator[Result]:
         yield Result(
             "warning", "EHRs", "none is registered", "Add an [[ehrs]] table to wetread.toml."
         )
+    yield check_address(settings)
+    yield from check_services(settings)
+    yield from check_models(settings)
+
+
+def check_services(settings: Settings) -> Iterator[Result]:
+    """Look at keys, database and broker, and at everything that needs them."""
     try:
         services = build_services(settings)
     except PluginError as error:
         yield Result("failure", "secret keys and database", error.text, error.next_step)
-        yield from check_models(settings.model_runtime)
         return
     yield Result("ok", "secret keys and database", "the keys open the database, its tables are new")
+    # A broker in a folder lies beside the database.
+    yield judged("broker", check_broker, settings, "it can be reached")
     for ehr in services.ehrs:
         yield from check_ehr(services, ehr)
     yield from check_jwks(services)
     yield check_worker(services)
-    yield from check_models(settings.model_runtime)
+
+
+def judged(
+    subject: str, check: Callable[[Settings], None], settings: Settings, good: str
+) -> Result:
+    """Make a result of a check that raises."""
+    try:
+        check(settings)
+    except PluginError as error:
+        return Result("failure", subject, error.text, error.next_step)
+    return Result("ok", subject, good)
+
+
+def check_address(settings: Settings) -> Result:
+    """Look whether the web server can listen, or listens already."""
+    result = judged("address", check_bind, settings, f"{settings.bind} is free")
+    if result.kind == "failure" and wetread_answers(settings):
+        return Result("ok", "address", f"Wetread answers at {settings.bind}")
+    return result
+
+
+def wetread_answers(settings: Settings) -> bool:
+    """Tell whether what listens at the configured address is Wetread."""
+    place = listening_at("bind", settings.bind)
+    if place is None:
+        return False
+    connection = HTTPConnection(*place, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().read(100).strip() == b'{"status":"ok"}'
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def check_ehr(services: Services, ehr: Ehr) -> Iterator[Result]:
@@ -144,24 +190,51 @@ def check_jwks(services: Services) -> Iterator[Result]:
 def check_worker(services: Services) -> Result:
     """Look for a worker's sign of life."""
     age = worker_age_s(services.database)
-    if age is None or age > 60:
-        remedy = "Start `wetread serve`, or `wetread worker`: without one no image is read."
-        return Result("warning", "worker", "none has been alive in the last minute", remedy)
-    return Result("ok", "worker", f"alive {age:.0f} s ago")
+    remedy = "Start `wetread serve`, or `wetread worker`: without one no image is read."
+    if age is None:
+        return Result("warning", "worker", "none has ever been alive", remedy)
+    if age > SILENT_SECONDS:
+        text = f"the last sign of life must be at most {SILENT_SECONDS:.0f} s old; it is {age:.0f}"
+        return Result("failure", "worker", text, remedy)
+    return Result("ok", "worker", f"last sign of life {age:.0f} s ago")
 
 
-def check_models(runtime: str) -> Iterator[Result]:
-    """Load every model, which compares its golden probabilities with what this machine computes."""
+def check_models(settings: Settings) -> Iterator[Result]:
+    """Load the models that a worker loads: each must give its golden probabilities here."""
+    choice = judged("model", check_model_choice, settings, "")
+    if choice.kind == "failure":
+        yield choice
+        return
     # Imported here: pixel libraries belong into no other part of this process.
-    from inference.errors import InferenceError
-    from inference.registry import load_model, model_names
+    from inference.registry import model_names
 
-    for name in model_names():
-        try:
-            identity = load_model(name, runtime=runtime).identity
-        except InferenceError as error:
-            remedy = "Install this version of Wetread anew: weights or runtime are not as tested."
-            yield Result("failure", f"model {name}", str(error), remedy)
-        else:
-            text = f"{identity.title} {identity.version} gives its golden probabilities"
-            yield Result("ok", f"model {name}", text)
+    for name in (settings.model,) if settings.model else model_names():
+        yield from check_model(name, settings)
+
+
+def check_model(name: str, settings: Settings) -> Iterator[Result]:
+    """Load one model, and say what it runs on."""
+    from inference.errors import InferenceError
+    from inference.registry import load_model
+
+    runtime, threads = settings.model_runtime, settings.model_threads or None
+    try:
+        identity = load_model(name, runtime=runtime, threads=threads).identity
+    except InferenceError as error:
+        remedy = "Install this version of Wetread anew: weights or runtime are not as tested."
+        yield Result("failure", f"model {name}", str(error), remedy)
+        return
+    text = f"{identity.title} {identity.version} gives its golden probabilities"
+    yield Result("ok", f"model {name}", f"{text}; it runs on {identity.runtime}")
+    if runtime == "onnx" and not identity.runtime.endswith("CUDA") and cuda_is_listed():
+        yield Result(
+            "warning", f"model {name}", "the GPU's runtime is installed, but the CPU computes",
+            "Check the GPU's driver (`nvidia-smi`) and the CUDA packages of requirements/gpu.txt.",
+        )  # fmt: skip
+
+
+def cuda_is_listed() -> bool:
+    """Tell whether the installed ONNX Runtime is the one for NVIDIA GPUs."""
+    from inference.runtimes.onnx import providers
+
+    return any(name.startswith("CUDA") for name in providers())

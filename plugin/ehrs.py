@@ -26,7 +26,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "report_status": get_args(ReportStatus),
     "signing_algorithm": ("ES384", "RS384"),
 }
-TUPLES = ("scopes", "frame_ancestors", "pacs_origins", "readers")
+TUPLES = ("scopes", "frame_ancestors", "pacs_origins")
 MAPPINGS = ("patient_id_systems",)
 FLAGS = ("allow_unverifiable", "ai_security_label", "send_jwks_url")
 
@@ -89,7 +89,6 @@ class Ehr:
     authorize: AuthorizeMode = described(
         "`popup` where the EHR's sign-in page refuses to be framed.", "frame"
     )
-    readers: tuple[str, ...] = described("Practitioners who may sign reports off.", ())
     report_status: ReportStatus = described("Status of a new report.", "preliminary")
     ai_security_label: bool = described(
         "Also label reports with `AIAST`; some servers refuse the code.", False

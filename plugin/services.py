@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from sqlalchemy import select
 
 from plugin.database import Database
 from plugin.ehrs import EhrRegistry
+from plugin.errors import SettingsError
 from plugin.launching.keys import SecretKeys
 from plugin.launching.launch_states import StateStore
 from plugin.launching.launches import LaunchStore
@@ -15,8 +17,11 @@ from plugin.launching.tokens import Tokens
 from plugin.launching.vault import Vault
 from plugin.readings import UNFINISHED, Opening, Reading
 from plugin.settings import Settings
+from smart_launch.configuration_cache import ConfigurationCache
 from smart_launch.http import Http, HttpLimits
 from smart_launch.server_keys import ServerKeyCache
+
+DISCOVERY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,9 @@ class Services:
     Attributes
     ----------
     http : Http
-        For discovery and tokens; an `FhirClient` for a launch comes from `tokens`.
+        For tokens; an `FhirClient` for a launch comes from `tokens`.
+    configurations : ConfigurationCache
+        What the EHRs say about their authorization servers; with short limits of its own.
     """
 
     settings: Settings
@@ -35,6 +42,7 @@ class Services:
     vault: Vault
     ehrs: EhrRegistry
     http: Http
+    configurations: ConfigurationCache
     server_keys: ServerKeyCache
     states: StateStore
     launches: LaunchStore
@@ -49,17 +57,23 @@ def build_services(settings: Settings) -> Services:
     DatabaseError, VaultError, SettingsError
         The start must not go on.
     """
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = SecretKeys.load(settings)
-    database = Database(settings.database_url)
-    database.upgrade()
+    database = open_database(settings)
     vault = Vault(keys.vault)
     ehrs = EhrRegistry(settings.ehrs)
     http = Http(HttpLimits(read_s=settings.http_timeout_s))
     states = StateStore(database, vault, settings.state_minutes * 60)
     launches = LaunchStore(database, vault, ehrs, settings)
     vault.check(database, states.key_ids() | launches.key_ids())
-    tokens = Tokens(launches, http, keys.signing, settings, lambda one: has_jobs(database, one))
+    configurations = ConfigurationCache(Http(_discovery_limits(settings)))
+    tokens = Tokens(
+        launches,
+        http,
+        configurations,
+        keys.signing,
+        settings.jwks_url,
+        lambda one: has_jobs(database, one),
+    )
     return Services(
         settings=settings,
         database=database,
@@ -67,11 +81,44 @@ def build_services(settings: Settings) -> Services:
         vault=vault,
         ehrs=ehrs,
         http=http,
+        configurations=configurations,
         server_keys=ServerKeyCache(),
         states=states,
         launches=launches,
         tokens=tokens,
     )
+
+
+def open_database(settings: Settings) -> Database:
+    """Make the data folder, open the database and bring it up to date.
+
+    Raises
+    ------
+    SettingsError
+        The data folder cannot be made or written.
+    DatabaseError
+        The database cannot be used.
+    """
+    folder = settings.data_dir
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        reason = "" if os.access(folder, os.W_OK | os.X_OK) else "it cannot be written"
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    if reason:
+        raise SettingsError(
+            "data_dir (WETREAD_DATA_DIR) must be a folder that Wetread can make and write; "
+            f"got {str(folder)!r} ({reason})"
+        )
+    database = Database(settings.database_url)
+    database.upgrade()
+    return database
+
+
+def _discovery_limits(settings: Settings) -> HttpLimits:
+    """Short: anybody may ask for a launch, and each waits in a thread of the web process."""
+    wait_s = min(DISCOVERY_SECONDS, settings.http_timeout_s)
+    return HttpLimits(connect_s=min(3.0, wait_s), read_s=wait_s, total_s=wait_s, attempts=2)
 
 
 def has_jobs(database: Database, launch_id: str) -> bool:

@@ -8,6 +8,7 @@ The dataclass below is the one table: `docs/settings.md` is compared with it by 
 from __future__ import annotations
 
 import json
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from plugin.addresses import check_origin
+from plugin.addresses import check_origin, listening_at
 from plugin.ehrs import Ehr, described, read_ehr
 from plugin.errors import SettingsError
 
@@ -87,10 +88,16 @@ def _check(settings: Settings) -> None:
         )
     for entry in fields(Settings):
         value = getattr(settings, entry.name)
-        counts = isinstance(value, int | float) and entry.name != "model_threads"
-        if counts and value <= 0:
-            raise SettingsError(f"{_names(entry)} must be more than 0; got {value!r}")
+        if isinstance(value, int | float):
+            _check_number(entry, value)
+    listening_at("bind (WETREAD_BIND)", settings.bind)
     _check_key_place(settings)
+
+
+def _check_number(entry: Field[Any], value: float) -> None:
+    least = "0 or more" if entry.name == "model_threads" else "more than 0"
+    if not math.isfinite(value) or value < 0 or (value == 0 and least == "more than 0"):
+        raise SettingsError(f"{_names(entry)} must be {least}; got {value!r}")
 
 
 def _check_key_place(settings: Settings) -> None:

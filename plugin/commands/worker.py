@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
 
 
+class CannotPass(click.ClickException):
+    """An error that the next start would meet again: `wetread serve` does not restart for it."""
+
+    exit_code = os.EX_CONFIG
+
+
 @click.command(name="worker")
 def command() -> None:
-    """Run a job worker until SIGTERM or Ctrl-C; readings in hand are finished first."""
+    """Run a job worker until SIGTERM or Ctrl-C; readings in hand are finished first.
+
+    Exits with 78 if it cannot work until the configuration is changed; `wetread serve` then stops.
+    """
     from inference.errors import InferenceError
-    from plugin.errors import PluginError
+    from plugin.errors import PluginError, SettingsError, VaultError
     from plugin.jobs.worker import run_worker
     from plugin.logs import configure_logging
     from plugin.settings import load_settings
@@ -21,7 +31,9 @@ def command() -> None:
         configure_logging(settings.log_level)
         status = run_worker(settings)
     except PluginError as error:
-        raise click.ClickException(f"{error.text}\n{error.next_step}") from error
+        lasting = isinstance(error, SettingsError | VaultError)
+        refusal = CannotPass if lasting else click.ClickException
+        raise refusal(f"{error.text}\n{error.next_step}") from error
     except InferenceError as error:
-        raise click.ClickException(str(error)) from error
+        raise CannotPass(f"{error}\nRun `wetread check`: it names the remedy.") from error
     sys.exit(status)

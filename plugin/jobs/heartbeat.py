@@ -11,6 +11,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from plugin.database import Base, Database
 
 FORGOTTEN_SECONDS = 86400.0
+# A worker beats every few seconds; three missed beats are a dead worker.
+SILENT_SECONDS = 20.0
 
 
 class Heartbeat(Base):

@@ -14,6 +14,7 @@ from typing import Any
 
 from celery import Celery
 
+from plugin.jobs.broker import check_broker
 from plugin.jobs.installed_models import publish_models
 from plugin.jobs.job_runner import JobRunner
 from plugin.jobs.leases import Leases
@@ -22,6 +23,7 @@ from plugin.jobs.messages import OPEN_STUDY, QUEUE, READ, make_celery, send
 from plugin.jobs.sweep import Sweeper
 from plugin.services import build_services
 from plugin.settings import Settings
+from plugin.start_checks import check_model_choice
 from plugin.workbench import Workshop, open_workshop
 
 log = logging.getLogger("wetread.worker")
@@ -40,7 +42,9 @@ def run_worker(settings: Settings) -> int:
     PluginError, InferenceError
         The worker must not start; the message says why.
     """
+    check_model_choice(settings)
     services = build_services(settings)
+    check_broker(settings)
     shop = open_workshop(services)
     publish_models(
         services.database, [(m.facts, _card(m.facts.name)) for m in shop.models.values()]

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from plugin.jobs.heartbeat import worker_age_s
+from plugin.jobs.heartbeat import SILENT_SECONDS, worker_age_s
 from plugin.launching.handles import services
 from smart_launch.client_keys import JWKS_CACHE_CONTROL
 
 blueprint = Blueprint("health", __name__)
-
-# The worker beats every few seconds; three missed beats are a dead worker.
-WORKER_SILENT_SECONDS = 20.0
 
 
 @blueprint.get("/healthz")
@@ -26,7 +23,7 @@ def ready() -> tuple[Response, int]:
     database = services().database
     checks = {"database": database.is_current()}
     age = worker_age_s(database) if checks["database"] else None
-    checks["worker"] = age is not None and age < WORKER_SILENT_SECONDS
+    checks["worker"] = age is not None and age < SILENT_SECONDS
     good = all(checks.values())
     return jsonify(status="ok" if good else "not ready", checks=checks), 200 if good else 503
 

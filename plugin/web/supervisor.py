@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import signal
 import subprocess
 import threading
@@ -22,6 +23,8 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 # A worker that lived this long did not die of its start.
 SETTLED_SECONDS = 60.0
+# sysexits.h: the configuration must be changed first.
+NEVER_AGAIN = os.EX_CONFIG
 PR_SET_PDEATHSIG = 1
 
 
@@ -32,7 +35,8 @@ class Child:
     Attributes
     ----------
     vital : bool
-        When it ends, everything ends; otherwise it is started again.
+        When it ends, everything ends; otherwise it is started again, unless it says with the
+        status `NEVER_AGAIN` that another start would end like this one.
     """
 
     name: str
@@ -85,7 +89,7 @@ class Supervisor:
         return status
 
     def _tend(self, child: Child) -> int:
-        """Start a child when it is time; give 1 when a vital one has ended."""
+        """Start a child when it is time; give the status to end with when one ended for good."""
         if child.process is None:
             if time.monotonic() >= child.start_at:
                 child.start()
@@ -95,7 +99,7 @@ class Supervisor:
             return 0
         log.error("child_ended", extra={"child": child.name, "status": code})
         child.plan_restart()
-        return int(child.vital)
+        return NEVER_AGAIN if code == NEVER_AGAIN else int(child.vital)
 
     def _end(self) -> None:
         """Ask all children to finish, then make them."""

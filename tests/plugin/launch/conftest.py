@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +31,19 @@ VIEWER = "http://localhost:8080"
 @pytest.fixture(scope="session")
 def secret_keys() -> str:
     return SecretKeys.generate().dump()
+
+
+@pytest.fixture(scope="session")
+def key_file(tmp_path_factory: pytest.TempPathFactory, secret_keys: str) -> Path:
+    path = tmp_path_factory.mktemp("keys") / "keys.json"
+    SecretKeys.parse(secret_keys).write(path)
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +101,7 @@ def app(running_app: Flask, hospital: Hospital) -> Flask:
     """The application, with every clock right again."""
     services: Services = running_app.extensions[EXTENSION]
     services.states.clock = services.launches.clock = time.time
+    services.configurations.forget(hospital.issuer)
     return running_app
 
 

@@ -1,4 +1,4 @@
-"""`wetread keys` and `wetread check`."""
+"""`wetread keys`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from plugin.checks import all_checks, lacking
 from plugin.commands.keys import command as keys
 from plugin.launching.keys import SecretKeys
-from smart_launch.discovery import SmartConfiguration
-from tests.plugin.launch.conftest import BASE_URL, make_ehr
-from tests.plugin.launch.hospital import Hospital
-
-
-@pytest.fixture(scope="module")
-def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("keys") / "keys.json"
-    done = CliRunner().invoke(keys, ["new", str(path)])
-    assert done.exit_code == 0, done.output
-    return path
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -100,81 +88,3 @@ def test_key_file_that_others_may_read_is_refused(key_file: Path, tmp_path: Path
     code, output = run("list", str(path))
     assert code == 1
     assert "chmod 600" in output
-
-
-def environment(
-    hospital: Hospital, key_file: Path, tmp_path: Path, **ehr: object
-) -> dict[str, str]:
-    table = {"id": "north", "name": "N", "issuer": hospital.issuer, "client_id": "wetread"}
-    return {
-        "WETREAD_BASE_URL": BASE_URL,
-        "WETREAD_DATA_DIR": str(tmp_path / "data"),
-        "WETREAD_SECRET_KEY_FILE": str(key_file),
-        "WETREAD_EHRS": json.dumps([table | ehr]),
-    }
-
-
-def failures(env: dict[str, str]) -> dict[str, str]:
-    """Subject and remedy of what failed; the models are other people's concern."""
-    found = {}
-    for result in all_checks(env):
-        if result.subject.startswith("model"):
-            break
-        if result.kind != "ok":
-            assert result.remedy
-        if result.kind == "failure":
-            found[result.subject] = result.text
-    return found
-
-
-def test_check_of_a_good_configuration_finds_no_failure(
-    hospital: Hospital, key_file: Path, tmp_path: Path
-) -> None:
-    env = environment(hospital, key_file, tmp_path, pacs_origins=[hospital.base])
-    assert failures(env) == {}
-    assert hospital.paths("smart-configuration") == 1
-
-
-def test_check_names_the_hospital_and_the_archive_that_do_not_answer(
-    hospital: Hospital, key_file: Path, tmp_path: Path
-) -> None:
-    nobody = "http://127.0.0.1:9"
-    env = environment(hospital, key_file, tmp_path, issuer=nobody, pacs_origins=[nobody])
-    assert set(failures(env)) == {"EHR north"}
-
-
-def test_check_fetches_the_public_keys_as_a_hospital_does(
-    hospital: Hospital, key_file: Path, tmp_path: Path
-) -> None:
-    env = environment(hospital, key_file, tmp_path, authentication="private_key")
-    assert "JWKS" in failures(env | {"WETREAD_BASE_URL": "http://127.0.0.1:9"})
-    # The hospital's own keys stand at that address: others than ours.
-    hospital_keys = env | {"WETREAD_BASE_URL": hospital.base}
-    assert "JWKS" in failures(hospital_keys)
-
-
-def test_check_without_keys_says_so(hospital: Hospital, key_file: Path, tmp_path: Path) -> None:
-    env = environment(hospital, key_file, tmp_path)
-    del env["WETREAD_SECRET_KEY_FILE"]
-    assert "secret keys and database" in failures(env)
-
-
-def test_check_of_an_empty_environment_stops_at_the_configuration() -> None:
-    results = list(all_checks({}))
-    assert [(result.kind, result.subject) for result in results] == [("failure", "configuration")]
-    assert "WETREAD_BASE_URL" in results[0].text
-
-
-def test_check_lists_what_a_hospital_does_not_promise(hospital: Hospital) -> None:
-    ehr = make_ehr(hospital, authentication="private_key")
-    bare = SmartConfiguration(fhir_base=hospital.issuer, token_endpoint=f"{hospital.base}/token")
-    results = list(lacking("EHR north", ehr, bare))
-    assert [result.kind for result in results] == ["failure", "warning"]
-    for word in ("launch-ehr", "client-confidential-asymmetric", "PKCE S256"):
-        assert word in results[1].text
-
-
-def test_check_names_misspelt_variables(hospital: Hospital, key_file: Path, tmp_path: Path) -> None:
-    env = environment(hospital, key_file, tmp_path) | {"WETREAD_LOG_LEVLE": "INFO"}
-    results = all_checks(env)
-    assert any(r.kind == "warning" and "WETREAD_LOG_LEVLE" in r.text for r in results)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +16,8 @@ import psutil
 import pytest
 import requests
 
-from plugin.web.supervisor import Child, Supervisor
+from plugin.web.supervisor import NEVER_AGAIN, Child, Supervisor
+from tests.plugin.launch.conftest import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -42,12 +42,6 @@ def wait_for(what: Callable[[], bool], seconds: float = 60.0) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("it did not happen in time")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def environment(tmp_path: Path, secret_keys: str, port: int) -> dict[str, str]:
@@ -173,5 +167,16 @@ def test_end_of_the_web_server_ends_everything_with_an_error(
     sleeper = Child("worker", [sys.executable, "-c", "import time; time.sleep(60)"], vital=False)
     broken = Child("web", [sys.executable, "-c", "raise SystemExit(3)"], vital=True)
     assert Supervisor([sleeper, broken]).run() == 1
+    assert sleeper.process is not None
+    assert sleeper.process.poll() is not None
+
+
+def test_worker_that_can_never_start_ends_everything_instead_of_being_restarted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    sleeper = Child("web", [sys.executable, "-c", "import time; time.sleep(60)"], vital=True)
+    hopeless = [sys.executable, "-c", f"raise SystemExit({NEVER_AGAIN})"]
+    assert Supervisor([sleeper, Child("worker", hopeless, vital=False)]).run() == NEVER_AGAIN
     assert sleeper.process is not None
     assert sleeper.process.poll() is not None

@@ -45,7 +45,7 @@ def test_environment_wins_over_the_file(tmp_path: Path) -> None:
         'base_url = "https://file.example"\ndata_dir = "/from/file"\nweb_threads = 3\n'
         '[[ehrs]]\nid = "north"\nname = "North"\nissuer = "https://ehr.example/fhir"\n'
         'client_id = "wetread"\n'
-        'patient_id_systems = { H = "urn:h" }\nreaders = ["Practitioner/1"]\n'
+        'patient_id_systems = { H = "urn:h" }\n'
     )
     env = {"WETREAD_CONFIG": str(path), "WETREAD_BASE_URL": "https://env.example"}
     settings = load_settings(env)
@@ -55,7 +55,6 @@ def test_environment_wins_over_the_file(tmp_path: Path) -> None:
     (ehr,) = settings.ehrs
     assert ehr.redirect_uri == "https://env.example/callback/north"
     assert ehr.patient_id_systems == {"H": "urn:h"}
-    assert ehr.readers == ("Practitioner/1",)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +69,16 @@ def test_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("WEB_THREADS", "many"),
         ("WEB_THREADS", "0"),
         ("HANDLE_HOURS", "-1"),
+        ("HTTP_TIMEOUT_S", "nan"),
+        ("HTTP_TIMEOUT_S", "inf"),
+        ("MODEL_THREADS", "-3"),
+        ("BIND", "nonsense"),
+        ("BIND", ":8081"),
+        ("BIND", "8081"),
+        ("BIND", "127.0.0.1:"),
+        ("BIND", "127.0.0.1:99999"),
+        ("BIND", "127.0.0.1:0"),
+        ("BIND", "unix:"),
         ("LOG_LEVEL", "loud"),
         ("EHRS", "{"),
         ("EHRS", '"north"'),
@@ -79,6 +88,13 @@ def test_environment_wins_over_the_file(tmp_path: Path) -> None:
 def test_unusable_value_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"WETREAD_{name}"):
         load_settings(LEAST | {f"WETREAD_{name}": value})
+
+
+@pytest.mark.parametrize(
+    "value", ["127.0.0.1:1", "localhost:65535", "[::1]:8081", "unix:/run/wetread.sock"]
+)
+def test_address_to_listen_on_is_taken(value: str) -> None:
+    assert load_settings(LEAST | {"WETREAD_BIND": value}).bind == value
 
 
 @pytest.mark.parametrize("content", ["base_url = ", 'surprise = "x"', "web_threads = true"])
@@ -117,6 +133,7 @@ def test_file_that_is_not_there_is_refused() -> None:
         {"patient_id_systems": ["x"]},
         {"redirect_uri": "https://evil.example"},
         {"surprise": 1},
+        {"readers": ["Practitioner/1"]},
     ],
 )
 def test_unusable_ehr_is_refused(change: dict[str, Any]) -> None:
