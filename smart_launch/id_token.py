@@ -51,11 +51,14 @@ class Identity:
         Together they name the user for good.
     user : FhirUser or None
         From ``fhirUser``, or ``profile`` as in SMART v1.
+    user_unreadable : bool
+        Whether there is a ``fhirUser`` that names no user resource: who it is, is not known.
     """
 
     issuer: str
     subject: str = field(repr=False)
     user: FhirUser | None = field(default=None, repr=False)
+    user_unreadable: bool = False
 
 
 def verify_id_token(
@@ -115,8 +118,9 @@ def verify_id_token(
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject:
         raise _rejected("id_token_invalid", "names nobody")
-    user = parse_fhir_user(claims.get("fhirUser", claims.get("profile")), fhir_base)
-    return Identity(issuer, subject, user)
+    named = claims.get("fhirUser")
+    user = parse_fhir_user(named if "fhirUser" in claims else claims.get("profile"), fhir_base)
+    return Identity(issuer, subject, user, user_unreadable=bool(named) and user is None)
 
 
 def _signed_claims(id_token: str, server_keys: Sequence[ServerKey]) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from smart_launch.authorization import (
     requested_scopes,
 )
 from smart_launch.client_keys import KeySet
+from smart_launch.configuration_cache import ConfigurationCache
 from smart_launch.context import LaunchContext, read_context
 from smart_launch.discovery import SmartConfiguration, fetch_configuration
 from smart_launch.errors import TokenRejected
@@ -59,7 +60,11 @@ class CompletedLaunch:
 
 
 def begin_launch(
-    http: Http, registration: ClientRegistration, *, launch: str | None
+    http: Http,
+    registration: ClientRegistration,
+    *,
+    launch: str | None,
+    configurations: ConfigurationCache | None = None,
 ) -> tuple[SmartConfiguration, AuthorizationRequest]:
     """Discover a *registered* EHR and build the authorization request.
 
@@ -67,6 +72,8 @@ def begin_launch(
     ----------
     launch : str or None
         The EHR's launch value; None for a standalone launch.
+    configurations : ConfigurationCache, optional
+        Saves asking the EHR at every launch; asks with limits of its own.
 
     Raises
     ------
@@ -76,7 +83,10 @@ def begin_launch(
     ----------
     SMART App Launch 2.2.0, app-launch.html#launch-app-ehr-launch, #launch-app-standalone-launch
     """
-    configuration = fetch_configuration(http, registration.issuer)
+    if configurations is None:
+        configuration = fetch_configuration(http, registration.issuer)
+    else:
+        configuration = configurations.get(registration.issuer)
     return configuration, build_authorization_request(registration, configuration, launch=launch)
 
 

@@ -11,9 +11,7 @@ from plugin.launching.held_tokens import HeldTokens
 from plugin.scopes import ESSENTIAL_SCOPES
 from plugin.services import Services
 from smart_launch.callback import check_authorization_error, check_response_issuer
-from smart_launch.context import LaunchContext
-from smart_launch.discovery import fetch_configuration
-from smart_launch.errors import LaunchRefused
+from smart_launch.errors import LaunchRefused, SmartError
 from smart_launch.launch import CompletedLaunch, finish_launch
 from smart_launch.scopes import missing_scopes
 
@@ -32,22 +30,27 @@ def finish(services: Services, ehr: Ehr, arrived: CallbackRequest) -> str:
     """
     pending = services.states.consume(ehr, arrived.state, arrived.binder)
     registration = ehr.registration(services.settings.jwks_url)
-    configuration = fetch_configuration(services.http, ehr.issuer)
+    configuration = services.configurations.get(ehr.issuer)
     check_response_issuer(configuration, arrived.iss)
     check_authorization_error(arrived.error)
     if not arrived.code:
         raise LaunchDenied("A sign-in must end with a code; this one did not.", code="code_missing")
-    completed = finish_launch(
-        services.http,
-        registration,
-        configuration,
-        code=arrived.code,
-        code_verifier=pending.code_verifier,
-        nonce=pending.nonce,
-        keys=services.keys.signing,
-        server_keys=services.server_keys,
-        standalone=pending.standalone,
-    )
+    try:
+        completed = finish_launch(
+            services.http,
+            registration,
+            configuration,
+            code=arrived.code,
+            code_verifier=pending.code_verifier,
+            nonce=pending.nonce,
+            keys=services.keys.signing,
+            server_keys=services.server_keys,
+            standalone=pending.standalone,
+        )
+    except SmartError:
+        # The EHR may have moved since it was asked: the next launch asks again.
+        services.configurations.forget(ehr.issuer)
+        raise
     try:
         check_completed(completed)
     except (LaunchDenied, LaunchRefused):
@@ -62,13 +65,15 @@ def finish(services: Services, ehr: Ehr, arrived: CallbackRequest) -> str:
 def check_completed(completed: CompletedLaunch) -> None:
     """Refuse a launch without a patient, of a patient, or without the scopes that reading needs.
 
+    A user who is named in a way that cannot be read may be a patient, and is refused too.
+
     Raises
     ------
     LaunchDenied
         In words for the user.
     """
     completed.context.require_patient()
-    _check_user(completed.context)
+    _check_user(completed)
     lacking = missing_scopes(ESSENTIAL_SCOPES, completed.granted)
     if lacking:
         raise LaunchDenied(
@@ -80,8 +85,17 @@ def check_completed(completed: CompletedLaunch) -> None:
         )
 
 
-def _check_user(context: LaunchContext) -> None:
-    if context.user is not None and context.user.is_patient:
+def _check_user(completed: CompletedLaunch) -> None:
+    if completed.identity is not None and completed.identity.user_unreadable:
+        raise LaunchDenied(
+            "A user must be named as a FHIR resource; this one is named in another way.",
+            code="user_unreadable",
+            title="Wetread cannot tell who you are",
+            next_step="Ask your administrator: the sign-in names you in an unusual way.",
+            status=403,
+        )
+    user = completed.context.user
+    if user is not None and user.is_patient:
         raise LaunchDenied(
             "Wetread is for clinicians; you are signed in as a patient or a relative.",
             code="user_is_patient",

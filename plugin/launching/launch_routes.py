@@ -35,7 +35,9 @@ def launch() -> str:
     allow_framing(ehr)
     parts = services()
     registration = ehr.registration(parts.settings.jwks_url)
-    _, authorization = begin_launch(parts.http, registration, launch=launch_code)
+    _, authorization = begin_launch(
+        parts.http, registration, launch=launch_code, configurations=parts.configurations
+    )
     binder = secrets.token_urlsafe(BINDER_BYTES)
     standalone = launch_code is None
     parts.states.remember(ehr, authorization, binder, standalone=standalone)

@@ -7,6 +7,9 @@ How a second caller waits: while the old access token lives it is handed out at 
 waiting. When it has run out, the second caller looks at the row again every `POLL_SECONDS` until
 the first one has written the new tokens, or its lease has run out (it died): then the second
 caller renews. It holds neither lock nor connection while it waits, and never longer than a lease.
+
+Nothing but the token request runs under the lease, which lasts twice as long as that may take: a
+server that rotates revokes everything when a second caller sends the same refresh token.
 """
 
 from __future__ import annotations
@@ -24,9 +27,9 @@ from plugin.errors import HandleInvalid, LaunchExpired
 from plugin.launching.held_tokens import HeldTokens
 from plugin.launching.launches import Launch, LaunchStore
 from plugin.launching.vault import Sealed
-from plugin.settings import Settings
 from smart_launch.client_keys import KeySet
-from smart_launch.discovery import SmartConfiguration, fetch_configuration
+from smart_launch.configuration_cache import ConfigurationCache
+from smart_launch.discovery import SmartConfiguration
 from smart_launch.errors import SmartError, TokenRejected
 from smart_launch.fhir_client import FhirClient
 from smart_launch.http import Http
@@ -35,8 +38,6 @@ from smart_launch.registration import ClientRegistration
 
 # A token is renewed when it has less than this left, or a quarter of its life if that is less.
 MARGIN_SECONDS = 60.0
-# Longer than one token request may take with its connection and its whole answer.
-LEASE_SECONDS = 90.0
 POLL_SECONDS = 0.1
 
 log = logging.getLogger("wetread.tokens")
@@ -57,10 +58,12 @@ class Tokens:
     ----------
     store : LaunchStore
     http : Http
+        For requests with tokens; its limits say how long one may take.
+    configurations : ConfigurationCache
     keys : KeySet or None
         For EHRs with `private_key`.
-    settings : Settings
-        For Wetread's own JWKS address.
+    jwks_url : str
+        Wetread's own.
     has_jobs : callable
         Tells whether a launch, by id, still has unfinished jobs.
     """
@@ -69,13 +72,16 @@ class Tokens:
         self,
         store: LaunchStore,
         http: Http,
+        configurations: ConfigurationCache,
         keys: KeySet | None,
-        settings: Settings,
+        jwks_url: str,
         has_jobs: Callable[[str], bool],
     ) -> None:
-        self.store, self.http, self.keys, self.has_jobs = store, http, keys, has_jobs
-        self.jwks_url = settings.jwks_url
+        self.store, self.http, self.configurations = store, http, configurations
+        self.keys, self.jwks_url, self.has_jobs = keys, jwks_url, has_jobs
         self.database: Database = store.database
+        limits = http.limits
+        self.lease_s = 2 * (limits.connect_s + limits.read_s + limits.total_s)
 
     def access_token(self, launch_id: str, *, rejected: str | None = None) -> str:
         """Give an access token that is valid for a while yet; renew it when it is not.
@@ -102,9 +108,12 @@ class Tokens:
                 return held.access
             if held.refresh is None:
                 raise LaunchExpired("A sign-in lasts for a limited time; this one is over.")
+            configuration = self._configuration(launch_id, usable=usable)
+            if configuration is None:
+                return held.access
             owner = self._take_lease(launch_id, row.version)
             if owner:
-                return self._renew(launch_id, row, owner, usable=usable)
+                return self._renew(launch_id, row, owner, configuration, usable=usable)
             if usable:
                 return held.access
             time.sleep(POLL_SECONDS)
@@ -145,7 +154,7 @@ class Tokens:
         if not self._swap(launch_id, unchanged, key_id=None, tokens=None):
             return
         try:
-            configuration = fetch_configuration(self.http, registration.issuer)
+            configuration = self.configurations.get(registration.issuer)
             self._revoke_all(registration, configuration, row.held)
         except SmartError as error:
             # They are gone from here, and run out by themselves there.
@@ -160,10 +169,28 @@ class Tokens:
         except SmartError as error:
             log.warning("revocation_failed", extra={"code": error.code})
 
-    def _renew(self, launch_id: str, row: TokenRow, owner: str, *, usable: bool) -> str:
+    def _configuration(self, launch_id: str, *, usable: bool) -> SmartConfiguration | None:
+        """Find where to renew; None when that fails and the token at hand still works."""
+        try:
+            return self.configurations.get(self.store.get(launch_id).ehr.issuer)
+        except SmartError as error:
+            log.warning("refresh_failed", extra={"launch": launch_id, "code": error.code})
+            if usable:
+                return None
+            raise
+
+    def _renew(
+        self,
+        launch_id: str,
+        row: TokenRow,
+        owner: str,
+        configuration: SmartConfiguration,
+        *,
+        usable: bool,
+    ) -> str:
         """Renew under the lease; a token that still works is good enough when that fails."""
         try:
-            renewed = self._ask(launch_id, row.held)
+            renewed = self._ask(launch_id, row.held, configuration)
         except SmartError as error:
             log.warning("refresh_failed", extra={"launch": launch_id, "code": error.code})
             refused = isinstance(error, TokenRejected) and not error.retryable
@@ -181,10 +208,11 @@ class Tokens:
         # The lease ran out and another caller renewed meanwhile: its tokens are the ones.
         return self.access_token(launch_id)
 
-    def _ask(self, launch_id: str, held: HeldTokens) -> HeldTokens:
+    def _ask(
+        self, launch_id: str, held: HeldTokens, configuration: SmartConfiguration
+    ) -> HeldTokens:
         launch = self.store.get(launch_id)
         registration = launch.ehr.registration(self.jwks_url)
-        configuration = fetch_configuration(self.http, registration.issuer)
         response = refresh(
             self.http,
             registration,
@@ -228,7 +256,7 @@ class Tokens:
     def _take_lease(self, launch_id: str, version: int) -> str | None:
         moment, owner = self.store.clock(), secrets.token_urlsafe(12)
         free = (Launch.tokens_version == version, Launch.lease_until < moment)
-        taken = self._swap(launch_id, *free, lease_owner=owner, lease_until=moment + LEASE_SECONDS)
+        taken = self._swap(launch_id, *free, lease_owner=owner, lease_until=moment + self.lease_s)
         return owner if taken else None
 
     def _write(self, launch_id: str, version: int, owner: str, held: HeldTokens) -> bool:

@@ -102,6 +102,12 @@ def test_the_profile_claim_of_smart_v1_is_understood() -> None:
 def test_a_user_without_a_readable_fhir_user_is_still_a_subject(value: object) -> None:
     identity = verified(signed(fhirUser=value))
     assert (identity.subject, identity.user) == ("user-1", None)
+    assert identity.user_unreadable is (value is not None)
+
+
+def test_a_profile_that_is_a_web_page_is_no_unreadable_user() -> None:
+    token = signed(fhirUser=None, profile="https://x.example/users/zora")
+    assert not verified(token).user_unreadable
 
 
 # --- keys -----------------------------------------

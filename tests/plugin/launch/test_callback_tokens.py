@@ -79,6 +79,25 @@ def test_user_who_is_a_patient_is_refused_and_the_tokens_given_back(
     assert len(hospital.revoked) == 2
 
 
+@pytest.mark.parametrize("named", ["Device/1", "https://x.example/users/zora", "zora-7"])
+def test_user_named_in_a_way_that_cannot_be_read_is_refused_and_the_tokens_given_back(
+    browser: Browser, hospital: Hospital, named: str
+) -> None:
+    hospital.behaviour.fhir_user = named
+    answer = browser.call_back(browser.launch())
+    assert answer.status_code == 403
+    assert problem_code(answer) == "user_unreadable"
+    assert named not in answer.text
+    assert len(hospital.revoked) == 2
+
+
+def test_user_whom_the_hospital_does_not_name_may_go_on(
+    browser: Browser, hospital: Hospital
+) -> None:
+    hospital.behaviour.claims = {"fhirUser": None}
+    assert browser.open()
+
+
 @pytest.mark.parametrize("lost", ["patient/Patient.r", "patient/ImagingStudy.rs"])
 def test_scope_without_which_nothing_can_be_read_is_named(
     browser: Browser, hospital: Hospital, lost: str
@@ -129,11 +148,21 @@ def test_launch_context_survives_the_database(
 def test_server_that_breaks_down_gives_a_sentence_and_no_launch(
     browser: Browser, hospital: Hospital
 ) -> None:
-    page = browser.launch()
     hospital.behaviour.discovery = {"token_endpoint": "http://127.0.0.1:9/token"}
-    answer = browser.call_back(page)
+    answer = browser.call_back(browser.launch())
     assert answer.status_code == 502
     assert problem_code(answer)
+    # It is asked again where its sign-in lies, and the next launch succeeds.
+    hospital.behaviour.discovery = {}
+    assert browser.open()
+
+
+def test_hospital_is_asked_once_about_its_sign_in_for_many_launches(
+    browser: Browser, hospital: Hospital
+) -> None:
+    for _ in range(3):
+        browser.open()
+    assert hospital.paths("/smart-configuration") == 1
 
 
 def test_log_of_a_launch_names_no_patient_and_no_secret(

@@ -12,6 +12,7 @@ from plugin.errors import LaunchExpired
 from plugin.launching.launches import Launch
 from plugin.launching.tokens import Tokens
 from plugin.services import Services
+from smart_launch.configuration_cache import ConfigurationCache
 from smart_launch.errors import SmartError
 from tests.plugin.launch.conftest import Browser
 from tests.plugin.launch.hospital import Hospital
@@ -79,7 +80,8 @@ def test_two_callers_race_and_the_refresh_token_is_used_once(
     got: list[str] = []
 
     # Two objects, as in web process and worker: nothing but the database is shared.
-    other = Tokens(services.launches, services.http, None, services.settings, lambda _: False)
+    configurations = ConfigurationCache(services.http)
+    other = Tokens(services.launches, services.http, configurations, None, "", lambda _: False)
 
     def call(tokens: Tokens) -> None:
         start.wait()
@@ -158,6 +160,33 @@ def test_server_that_fails_for_a_while_does_not_cost_the_refresh_token(
     assert services.tokens.access_token(launch_id)
 
 
+def test_nothing_but_the_token_request_runs_under_the_lease(
+    launch_id: str, services: Services, hospital: Hospital
+) -> None:
+    services.configurations.forget(hospital.issuer)
+    hospital.behaviour.discovery = {"token_endpoint": None}
+    later(services, 3601)
+    with pytest.raises(SmartError):
+        services.tokens.access_token(launch_id)
+    with services.database.session() as session:
+        row = session.get(Launch, launch_id)
+    assert row is not None
+    assert row.lease_owner is None
+    assert refreshes(hospital) == []
+    limits = services.http.limits
+    assert services.tokens.lease_s >= 2 * (limits.connect_s + limits.read_s + limits.total_s)
+
+
+def test_discovery_that_fails_does_not_spoil_a_token_that_still_lives(
+    launch_id: str, services: Services, hospital: Hospital
+) -> None:
+    first = services.tokens.access_token(launch_id)
+    services.configurations.forget(hospital.issuer)
+    hospital.behaviour.discovery = {"token_endpoint": None}
+    later(services, 3600 - 30)
+    assert services.tokens.access_token(launch_id) == first
+
+
 def test_token_without_refresh_token_ends_with_its_time(
     browser: Browser, services: Services, hospital: Hospital
 ) -> None:
@@ -194,6 +223,7 @@ def test_hospital_without_revocation_is_left_alone(
     launch_id: str, services: Services, hospital: Hospital
 ) -> None:
     hospital.behaviour.discovery = {"revocation_endpoint": None}
+    services.configurations.forget(hospital.issuer)
     services.tokens.end(launch_id)
     assert hospital.revoked == []
     with pytest.raises(LaunchExpired):
