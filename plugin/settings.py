@@ -42,7 +42,9 @@ class Settings:
         "SQLAlchemy address of the database; empty: SQLite in `data_dir`.", "", secret=True
     )
     broker_url: str = described("Celery broker; empty: a folder in `data_dir`.", "", secret=True)
-    bind: str = described("Address and port that the web server listens on.", "127.0.0.1:8081")
+    bind: str = described(
+        "Address and port that the web server listens on, or `unix:PATH`.", "127.0.0.1:8081"
+    )
     web_threads: int = described("Threads of the web process.", 8)
     worker_threads: int = described("Readings that one worker does at the same time.", 2)
     model: str = described("Model to read with; empty: chosen by the study's modality.", "")
