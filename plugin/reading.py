@@ -21,9 +21,14 @@ from plugin.reporting.image_read import ImageRead, image_read, words_with_image
 from plugin.reporting.report import ReportContext, build_report, reading_key
 from plugin.reporting.result import result_json
 from plugin.reporting.wording import put_into_words
-from plugin.reporting.write_back import Written, find_earlier, not_written, write_back
-from plugin.reporting.write_modes import Journal, Target
-from plugin.reporting.writer_lock import only_writer
+from plugin.reporting.write_back import (
+    EarlierReports,
+    Written,
+    find_earlier,
+    not_written,
+    write_back,
+)
+from plugin.reporting.writer import Journal, Target
 from plugin.steps import Progress
 from smart_launch.scopes import covers
 
@@ -82,7 +87,6 @@ class FinishedReading:
 def read_study(
     launch: OpenLaunch,
     study_id: str,
-    reading_id: str,
     bench: Workbench,
     progress: Progress,
     journal: Journal,
@@ -97,7 +101,7 @@ def read_study(
     progress : Progress
         Told about every step.
     journal : Journal
-        What an earlier attempt of this reading has written.
+        What an earlier attempt of this reading has written; the lock of its key.
     keep : callable
         Gets the model's answer and the heat map (PNG) before anything is written, so that they
         outlive a sign-in that runs out.
@@ -127,10 +131,8 @@ def read_study(
         read = describe(launch, study, fetched.facts, checked, model, prediction, image, bench)
         keep(read, bench.draw_heat_map(prediction, images))
 
-    with progress.step("write_report"):
-        checked = check_again(bench.record, rules, patient, study, fetched.facts)
-        with only_writer(bench.database, read.key, reading_id):
-            return report_reading(launch, replace(read, checked=checked), bench, journal)
+    with progress.step("write_report"), journal.alone(read.key):
+        return report_reading(launch, read, bench, journal)
 
 
 def describe(
@@ -170,14 +172,20 @@ def describe(
 def report_reading(
     launch: OpenLaunch, read: ReadImages, bench: Workbench, journal: Journal
 ) -> FinishedReading:
-    """Build the report and write it, unless this EHR or this user's scopes do not allow it."""
-    patient = launch.context.require_patient()
+    """Build the report and write it, unless this EHR or this user's scopes do not allow it.
+
+    Whose images they are is checked once more after everything that takes time.
+    """
+    patient, record, study = launch.context.require_patient(), bench.record, read.study
     refused = not_written(launch.ehr.write, launch.granted)
-    if refused is not None:
-        built = build_report(read.prediction, _context(launch, read, (), bench))
-        return FinishedReading(read, refused, built.pdf)
-    earlier = find_earlier(bench.record, patient, read.study.uid or "", read.key)
+    earlier = EarlierReports(None, ())
+    if refused is None:
+        earlier = find_earlier(record, patient, study.uid or "", read.key)
+    checked = check_again(record, identity_rules(launch.ehr), patient, study, read.facts)
+    read = replace(read, checked=checked)
     built = build_report(read.prediction, _context(launch, read, earlier.others, bench))
+    if refused is not None:
+        return FinishedReading(read, refused, built.pdf)
     target = Target(
         patient=patient,
         key=read.key,
@@ -185,7 +193,7 @@ def report_reading(
         provenance=covers(launch.granted, "patient/Provenance.c"),
     )
     mode = launch.ehr.write
-    written = write_back(bench.record, mode, target, built, earlier.same, journal)
+    written = write_back(record, mode, target, built, earlier.same, journal)
     return FinishedReading(read, written, built.pdf)
 
 

@@ -45,6 +45,8 @@ class Job:
     steps: Mapped[list[Json]] = mapped_column(JSON, default=list)
     problem: Mapped[Json | None] = mapped_column(JSON, default=None)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
+    # How often a worker died with this job in hand; such a job runs alone from then on.
+    broke_off: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     lease_until: Mapped[float] = mapped_column(Float, default=0.0)
     lease_owner: Mapped[str | None] = mapped_column(String(64), default=None)
     # Equal for two requests that mean the same job, empty once the job is over: the unique index

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from plugin.ehrs import Ehr
@@ -18,7 +18,7 @@ from plugin.imaging.identity import (
     patient_identity,
     require_identity,
 )
-from plugin.imaging.imaging_study import Study, study_uid
+from plugin.imaging.imaging_study import ArchiveRules, Study, images_mark, read_study_resource
 from plugin.record import Record
 from smart_launch.errors import FhirForbidden, FhirNotFound
 
@@ -89,22 +89,28 @@ def check_again(
     study: Study,
     facts: Sequence[DicomFacts],
 ) -> CheckedPatient:
-    """Read study and patient anew and compare again: the study may have been given to another one.
+    """Read study and patient anew and compare again: much may have happened to the study meanwhile.
 
     Raises
     ------
     IdentityError
-        `study_reassigned`: it is no longer this patient's study.
+        `study_reassigned`: it is no longer this patient's study; `study_withdrawn`;
+        `study_changed`: it has other images now.
     """
     try:
         current = record.read("ImagingStudy", study.id)
     except (FhirNotFound, FhirForbidden) as error:
         raise _reassigned() from error
-    subject = current.get("subject") or {}
-    if study_uid(current) != study.uid:
+    # Where the images lie and who reads them was settled before: none of it is asked again.
+    now = read_study_resource(current, {}, ArchiveRules(rules.fhir_base, ()), frozenset())
+    if now.uid != study.uid:
         raise _reassigned()
+    if now.why_not == "withdrawn":
+        raise _changed("study_withdrawn", "this one was cancelled or entered in error meanwhile.")
+    if images_mark(now) != images_mark(study):
+        raise _changed("study_changed", "this one has other images now.")
     try:
-        moved = Study(**{**vars(study), "subject": subject, "resource": current})
+        moved = replace(study, subject=now.subject, resource=current)
         return check_patient(record, rules, patient, moved, facts)
     except IdentityError as error:
         raise _reassigned() from error
@@ -129,8 +135,17 @@ def _read_linked(
 def _reassigned() -> IdentityError:
     return IdentityError(
         "A study must still be the patient's when its report is written; this one was changed "
-        "meanwhile. Nothing was written.",
+        "meanwhile.",
         code="study_reassigned",
         title="The study was changed while it was being read",
         next_step="Open the chart again and check whose study it is before you use it.",
+    )
+
+
+def _changed(code: str, what: str) -> IdentityError:
+    return IdentityError(
+        f"A study must still hold what was read when its report is written; {what}",
+        code=code,
+        title="The study was changed while it was being read",
+        next_step="Open the chart again; if the study is still there, have it read again.",
     )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, CursorResult, delete, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, case, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from plugin.database import Database
@@ -97,6 +97,14 @@ class JobRows(Generic[Row]):
         with self.database.session() as session:
             return session.get(self.kind, row_id)
 
+    def runs_alone(self, row_id: str) -> bool:
+        """Tell whether a worker has died with this job in hand."""
+        row = self.get(row_id)
+        if row is None:
+            return False
+        died = row.state == RUNNING and row.lease_until < self.clock()
+        return row.broke_off > 0 or died
+
     def claim(self, row_id: str, owner: str, lease_s: float) -> Row | None:
         """Take a job that is queued, or whose worker is dead; None if it is neither."""
         now = self.clock()
@@ -109,6 +117,7 @@ class JobRows(Generic[Row]):
             "lease_owner": owner,
             "lease_until": now + lease_s,
             "attempts": self.kind.attempts + 1,
+            "broke_off": self._broke_off(),
             "updated_at": now,
         }
         statement = update(self.kind).where(self.kind.id == row_id, free).values(values)
@@ -159,7 +168,12 @@ class JobRows(Generic[Row]):
         """
         now = self.clock()
         late = (self.kind.id.in_(list(row_ids)), self.kind.state.in_(UNFINISHED))
-        values = {"state": QUEUED, "lease_owner": None, "lease_until": now + nudge_s}
+        values = {
+            "state": QUEUED,
+            "lease_owner": None,
+            "lease_until": now + nudge_s,
+            "broke_off": self._broke_off(),
+        }
         with self.database.session() as session:
             session.execute(
                 update(self.kind).where(*late, self.kind.lease_until < now).values(values)
@@ -182,6 +196,10 @@ class JobRows(Generic[Row]):
         old = self.kind.updated_at < self.clock() - older_than_s
         with self.database.session() as session:
             session.execute(delete(self.kind).where(old))
+
+    def _broke_off(self) -> ColumnElement[int]:
+        """Count a worker that is found dead over its job."""
+        return self.kind.broke_off + case((self.kind.state == RUNNING, 1), else_=0)
 
     def _held(self, row_id: str, owner: str) -> tuple[ColumnElement[bool], ...]:
         return (

@@ -10,18 +10,22 @@ from typing import Any, TypeVar
 
 from plugin.errors import LaunchExpired, Problem
 from plugin.jobs.job_rows import JobRows, LeaseLost
+from plugin.jobs.last_look import look_again
 from plugin.jobs.leases import Leases
 from plugin.jobs.problems import GAVE_UP, may_pass, problem_from, reason_of
 from plugin.jobs.reading_outcome import (
-    RowJournal,
     expired,
+    failed,
     finished,
+    forget_files,
     keep_picture,
     keep_report,
     only_writing_failed,
     read_values,
     refused,
 )
+from plugin.jobs.row_journal import RowJournal
+from plugin.jobs.turns import Turns
 from plugin.opening import OpenedStudy, open_study
 from plugin.reading import FinishedReading, ReadImages, read_study
 from plugin.readings import AWAITING_LAUNCH, FAILED, QUEUED, READY, Opening, Reading
@@ -57,6 +61,7 @@ class JobRunner:
         self.openings = JobRows(shop.services.database, Opening)
         self.readings = JobRows(shop.services.database, Reading)
         self._resend_opening, self._resend_reading = resend_opening, resend_reading
+        self._turns = Turns()
 
     def open_study(self, opening_id: str) -> None:
         """Do the job of an opening."""
@@ -73,10 +78,22 @@ class JobRunner:
         work: Callable[[Row, str], None],
         resend: Resend,
     ) -> None:
-        owner = secrets.token_hex(16)
-        row = rows.claim(row_id, owner, self.leases.lease_s)
-        if row is None:
-            return
+        # Claimed only when its turn has come: who waits must not share another one's death.
+        with self._turns.take(alone=rows.runs_alone(row_id)):
+            owner = secrets.token_hex(16)
+            row = rows.claim(row_id, owner, self.leases.lease_s)
+            if row is not None:
+                self._work(rows, row, owner, work, resend)
+
+    def _work(
+        self,
+        rows: JobRows[Row],
+        row: Row,
+        owner: str,
+        work: Callable[[Row, str], None],
+        resend: Resend,
+    ) -> None:
+        row_id = row.id
         job = Job(rows.kind.__tablename__, row_id, row.attempts)
         with self.leases.hold(rows, row_id, owner):
             try:
@@ -111,7 +128,7 @@ class JobRunner:
         launch = self.shop.services.launches.get(row.launch_id)
         progress = Progress(READING_STEPS, self._teller(self.readings, row.id, owner))
         bench = self.shop.bench_for(launch, row.study_id)
-        journal = RowJournal(self.readings, row, owner)
+        journal = RowJournal(self.readings, row, owner, self.leases)
         results = self.shop.cache.results(row.id)
         kept: list[ReadImages] = []
 
@@ -121,13 +138,11 @@ class JobRunner:
             self.readings.save(row.id, owner, **read_values(read, has_map=heat_map is not None))
 
         try:
-            done: FinishedReading = read_study(
-                launch, row.study_id, row.id, bench, progress, journal, keep
-            )
-            keep_report(results, done.pdf)
-            outcome = finished(done, journal)
+            done: FinishedReading = read_study(launch, row.study_id, bench, progress, journal, keep)
+            look_again(self.shop, row, journal, written=done.read.key)
+            outcome = finished(done, journal, pdf=keep_report(results, done.pdf))
         except LaunchExpired as error:
-            if progress.current != "write_report":
+            if progress.current != "write_report" and not journal.begun_keys():
                 raise
             log_unwritten(row.id, error)
             outcome = expired(row, error, journal)
@@ -136,7 +151,7 @@ class JobRunner:
             if progress.current != "write_report" or tries_left or not only_writing_failed(error):
                 raise
             log_unwritten(row.id, error)
-            outcome = refused(error, journal)
+            outcome = refused(error, look_again(self.shop, row, journal), journal)
         self._finish(row, owner, progress, outcome)
 
     def _finish(
@@ -184,16 +199,21 @@ class JobRunner:
 
     def _fail(self, rows: JobRows[Row], job: Job, owner: str, problem: Problem) -> None:
         values: dict[str, Any] = {"state": FAILED, "problem": asdict(problem), "open_key": None}
-        if rows.kind is Reading:
-            # Whose images they are is in doubt, or nothing was read: no number is shown.
-            values["result"] = None
         row = rows.get(job.job)
         if row is not None:
             values["steps"] = [_settled(step) for step in row.steps]
         try:
+            if isinstance(row, Reading):
+                values |= self._failed_reading(row, owner, problem)
             rows.save(job.job, owner, **values)
         except LeaseLost:
             log.warning("lease_lost", extra=asdict(job))
+
+    def _failed_reading(self, row: Reading, owner: str, problem: Problem) -> dict[str, Any]:
+        """Whose images they are is in doubt, or nothing was read: no number is shown."""
+        forget_files(self.shop.cache.results(row.id))
+        journal = RowJournal(self.readings, row, owner, self.leases)
+        return failed(problem, look_again(self.shop, row, journal), journal)
 
 
 def log_unwritten(reading_id: str, error: Exception) -> None:

@@ -1,20 +1,26 @@
-"""Renews the leases of the jobs that this worker is at, in one thread for all of them."""
+"""Renews the leases of jobs and locks that this worker holds, in one thread for all of them."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from plugin.jobs.job_rows import JobRows
-
 log = logging.getLogger("wetread.jobs")
 
-Held = tuple[JobRows[Any], str, str]
+
+class Renewable(Protocol):
+    """Rows that somebody holds for a time."""
+
+    def renew(self, held: Iterable[tuple[str, str]], lease_s: float) -> None:
+        """Prolong the leases of rows, given as (id, owner)."""
+
+
+Held = tuple[Renewable, str, str]
 
 
 class Leases(threading.Thread):
@@ -34,7 +40,7 @@ class Leases(threading.Thread):
         self._stopped = threading.Event()
 
     @contextmanager
-    def hold(self, rows: JobRows[Any], row_id: str, owner: str) -> Iterator[None]:
+    def hold(self, rows: Renewable, row_id: str, owner: str) -> Iterator[None]:
         """Keep one row's lease alive."""
         entry = (rows, row_id, owner)
         with self._lock:

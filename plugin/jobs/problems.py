@@ -54,7 +54,7 @@ FHIR_WORDS: tuple[tuple[type[SmartError], str, str, str], ...] = (
 INTERNAL = Problem(
     "internal",
     "Wetread made a mistake",
-    "Something happened that Wetread was not made for. Nothing more was written.",
+    "Something happened that Wetread was not made for.",
     "Tell your Wetread administrator; the log has the place of the mistake.",
 )
 GAVE_UP = Problem(

@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import logging
+import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from plugin.errors import LaunchExpired
+from plugin.errors import LaunchExpired, Problem
 from plugin.imaging.cache import make_private, write_private
 from plugin.imaging.imaging_study import images_mark
-from plugin.jobs.job_rows import JobRows
 from plugin.jobs.problems import problem_from
 from plugin.jobs.result_files import HEAT_MAP, REPORT_PDF
+from plugin.jobs.row_journal import RowJournal
 from plugin.reading import FinishedReading, ReadImages
 from plugin.readings import AWAITING_LAUNCH, DONE, Reading
-from plugin.reporting.write_modes import WriteError
+from plugin.reporting.settling import UNKNOWN
+from plugin.reporting.write_back import Written
+from plugin.reporting.writer import REFUSED, ForeignReport, WriteError
 from plugin.reporting.writer_lock import WriterBusy
 from smart_launch.errors import SmartError
 
-# The record said no or nothing at all: the result is shown, and that it was not saved.
+log = logging.getLogger("wetread.jobs")
+
+# The record said no or nothing at all: the result is shown, and what is known about the report.
 WRITING_FAILED = (SmartError, WriteError, WriterBusy)
-
-
-class RowJournal:
-    """Keeps in the reading's row what has been written, so that a restarted job knows it."""
-
-    def __init__(self, rows: JobRows[Reading], row: Reading, owner: str) -> None:
-        self._rows, self._id, self._owner = rows, row.id, owner
-        self.steps: list[str] = list((row.report or {}).get("journal", []))
-
-    def note(self, step: str) -> None:
-        """Remember a step.
-
-        Raises
-        ------
-        LeaseLost
-            Another worker has taken over: nothing more must be written.
-        """
-        if step not in self.steps:
-            self.steps.append(step)
-        self._rows.save(self._id, self._owner, report={"journal": self.steps})
-
-    def has(self, step: str) -> bool:
-        """Tell whether a step was noted."""
-        return step in self.steps
+# An answer that says that the request was not carried out.
+DEFINITE = (*REFUSED, ForeignReport)
+NOTHING = Written(
+    None, None, None, saved=False, sentence="Nothing was written to the patient's chart."
+)
+READING_EXPIRED = {
+    "title": "The report is not in the chart yet",
+    "text": "Your sign-in ran out before the report could be written. The result is kept.",
+    "next_step": "Open Wetread again from this patient's chart: everything is checked again "
+    "and the report is written then.",
+}
+WRITING_EXPIRED = READING_EXPIRED | {
+    "title": "It is not known whether the report is in the chart",
+    "text": "Your sign-in ran out while the report was being written. The result is kept.",
+    "next_step": "Open Wetread again from this patient's chart: it looks for the report then, "
+    "and writes it if it is not there.",
+}
 
 
 def read_values(read: ReadImages, *, has_map: bool) -> dict[str, Any]:
@@ -63,16 +62,25 @@ def keep_picture(folder: Path, heat_map: bytes | None) -> None:
         write_private(folder / HEAT_MAP, heat_map)
 
 
-def keep_report(folder: Path, pdf: bytes) -> None:
-    """Keep the report's PDF for the page."""
-    make_private(folder)
-    write_private(folder / REPORT_PDF, pdf)
+def keep_report(folder: Path, pdf: bytes) -> bool:
+    """Keep the report's PDF for the page; a full disk does not change what is in the chart."""
+    try:
+        make_private(folder)
+        write_private(folder / REPORT_PDF, pdf)
+    except OSError as error:
+        log.error("pdf_not_kept", exc_info=error)
+        return False
+    return True
 
 
-def finished(done: FinishedReading, journal: RowJournal) -> dict[str, Any]:
+def forget_files(folder: Path) -> None:
+    """Delete what a reading left whose images may be somebody else's."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def finished(done: FinishedReading, journal: RowJournal, *, pdf: bool) -> dict[str, Any]:
     """Give the columns of a reading that came to its end."""
-    report = asdict(done.written) | {"pdf": True, "journal": journal.steps}
-    return {"state": DONE, "report": report, "problem": None}
+    return {"state": DONE, "report": _report(done.written, journal, pdf=pdf), "problem": None}
 
 
 def expired(row: Reading, error: LaunchExpired, journal: RowJournal) -> dict[str, Any]:
@@ -80,19 +88,18 @@ def expired(row: Reading, error: LaunchExpired, journal: RowJournal) -> dict[str
 
     Never written with other credentials instead.
     """
+    begun = bool(journal.begun_keys())
     if row.user_key is None:
-        sentence = "The report was not saved: your sign-in ran out before it could be written."
-        return _unsaved(sentence, journal)
-    problem = asdict(problem_from(error)) | {
-        "title": "The report is not in the chart yet",
-        "text": "Your sign-in ran out before the report could be written. The result is kept.",
-        "next_step": "Open Wetread again from this patient's chart: everything is checked again "
-        "and the report is written then.",
-    }
+        sentence = "Your sign-in ran out before the report could be written. It was not saved."
+        if begun:
+            sentence = f"Your sign-in ran out while the report was written. {UNKNOWN.sentence}"
+        written = replace(UNKNOWN, sentence=sentence, unknown=begun)
+        return {"state": DONE, "report": _report(written, journal), "problem": None}
+    words = WRITING_EXPIRED if begun else READING_EXPIRED
     return {
         "state": AWAITING_LAUNCH,
         "report": {"journal": journal.steps},
-        "problem": problem,
+        "problem": asdict(problem_from(error)) | words,
     }
 
 
@@ -104,20 +111,43 @@ def only_writing_failed(error: Exception) -> bool:
     return isinstance(error, WRITING_FAILED)
 
 
-def refused(error: Exception, journal: RowJournal) -> dict[str, Any]:
-    """The record took no report: show the result and say that it was not saved, and why."""
+def refused(error: Exception, settled: Written | None, journal: RowJournal) -> dict[str, Any]:
+    """The record took no report: show the result, and what is known about the report.
+
+    Parameters
+    ----------
+    settled : Written or None
+        What the record holds now; None if nothing was ever written.
+    """
     problem = problem_from(error)
-    return _unsaved(f"The report was not saved. {problem.text} {problem.next_step}", journal)
-
-
-def _unsaved(sentence: str, journal: RowJournal) -> dict[str, Any]:
-    report = {
-        "report": None,
-        "observation": None,
-        "status": None,
-        "saved": False,
-        "sentence": sentence,
-        "pdf": False,
-        "journal": journal.steps,
-    }
+    written = settled or NOTHING
+    if written.report and isinstance(error, ForeignReport):
+        sentence = f"{problem.text} {written.sentence} {problem.next_step}"
+    elif written.report:
+        sentence = written.sentence
+    elif settled is None or (isinstance(error, DEFINITE) and not journal.resumed):
+        left = written.sentence if written != NOTHING else ""
+        parts = ("The report was not saved.", problem.text, left, problem.next_step)
+        sentence = " ".join(part for part in parts if part)
+    else:
+        # A request whose answer was lost may still take effect.
+        left = "" if written.unknown else f" {written.sentence}"
+        sentence = f"{UNKNOWN.sentence} {problem.text}{left}"
+        written = replace(written, unknown=True)
+    report = _report(replace(written, sentence=sentence), journal)
     return {"state": DONE, "report": report, "problem": None}
+
+
+def failed(problem: Problem, settled: Written | None, journal: RowJournal) -> dict[str, Any]:
+    """Give the columns of a reading that failed: no number, and what the record holds of it."""
+    written = settled or NOTHING
+    text = f"{problem.text} {written.sentence}"
+    return {
+        "result": None,
+        "problem": asdict(problem) | {"text": text},
+        "report": _report(written, journal) if settled else {"journal": journal.steps},
+    }
+
+
+def _report(written: Written, journal: RowJournal, *, pdf: bool = False) -> dict[str, Any]:
+    return asdict(written) | {"pdf": pdf, "journal": journal.steps}

@@ -16,7 +16,8 @@ from plugin.imaging.identity import local_id
 from plugin.record import Record
 from plugin.reporting.fhir_codes import READING_KEY, STUDY_KEY
 from plugin.reporting.report import ReportResources
-from plugin.reporting.write_modes import WRITERS, ForeignReport, Journal, Target, WriteError
+from plugin.reporting.write_modes import WRITERS
+from plugin.reporting.writer import ForeignReport, Journal, Target, WriteError, Writer
 from smart_launch.errors import FhirConflict, FhirForbidden, FhirNotFound
 from smart_launch.scopes import missing_scopes
 
@@ -44,6 +45,8 @@ class Written:
         True only after the report of this reading was read back as we wrote it.
     sentence : str
         For the user.
+    unknown : bool
+        Writing broke off, and what the record holds could not be found out for certain.
     """
 
     report: str | None
@@ -51,6 +54,7 @@ class Written:
     status: str | None
     saved: bool
     sentence: str
+    unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,37 +127,38 @@ def write_back(
     WriteError
         The report could not be read back as written.
     SmartError, LaunchExpired
-        The record refused or did not answer; nothing half written is left that a retry would not
-        complete.
+        The record refused or did not answer. What was written until then a retry completes, and
+        after the last one `settling.py` withdraws.
     """
-    writer = WRITERS[mode](record, journal)
-    same = same or writer.hidden_report(str(resources.report["id"]))
-    if same is not None:
-        written = _keep(record, same, target)
-        if written.saved and written.report:
-            writer.complete(written.report, resources, target)
-        return written
-    try:
-        outcome = writer.write(resources, target)
-    except FhirConflict:
-        # Somebody was faster. Look again; if it is not this reading, the refusal stands.
-        again = find_by_key(record, target)
-        if again is None:
-            raise
-        return _keep(record, again, target)
-    if outcome.existed:
-        return _keep(record, record.read(*outcome.reference.split("/", 1)), target)
-    return _read_back(record, outcome.reference, target)
+    writer = WRITERS[mode](record, journal, target)
+    if same is None:
+        try:
+            outcome = writer.write(resources)
+        except FhirConflict:
+            # Somebody was faster. Look again; if it is not this reading, the refusal stands.
+            same = find_report(writer)
+            if same is None:
+                raise
+        else:
+            if not outcome.existed:
+                return _read_back(record, outcome.reference, target)
+            same = record.read(*outcome.reference.split("/", 1))
+    written = keep(record, same, target)
+    if written.saved:
+        writer.complete(same, resources)
+    return written
 
 
-def find_by_key(record: Record, target: Target) -> Mapping[str, Any] | None:
-    """Search the report of one reading; None if the record has none."""
+def find_report(writer: Writer) -> Mapping[str, Any] | None:
+    """Look for the report of the writer's reading, by its key and under our id."""
+    record, target = writer.record, writer.target
     query = {
         "subject": f"Patient/{target.patient}",
         "identifier": f"{READING_KEY}|{target.key}",
     }
     found = record.search("DiagnosticReport", query)
-    return next((r for r in found if has_identifier(r, READING_KEY, target.key)), None)
+    by_key = next((r for r in found if has_identifier(r, READING_KEY, target.key)), None)
+    return by_key or writer.hidden_report()
 
 
 def has_identifier(resource: Mapping[str, Any], system: str, value: str) -> bool:
@@ -169,7 +174,7 @@ def _is_of(resource: Mapping[str, Any], patient: str, record: Record) -> bool:
     return local_id(subject, "Patient", record.base_url) == patient
 
 
-def _keep(record: Record, report: Mapping[str, Any], target: Target) -> Written:
+def keep(record: Record, report: Mapping[str, Any], target: Target) -> Written:
     """Say what lies there already; it is not changed."""
     if not _is_of(report, target.patient, record):
         raise ForeignReport(

@@ -69,6 +69,10 @@ class Hospital:
         Access tokens that are accepted.
     tricks : list
         (method, pattern of the path, function); the first function that gives a reply wins.
+    hears_only_new : bool
+        An update with If-None-Match is refused where something lies; many servers ignore that.
+    says_status : bool
+        The entries of a transaction's answer have a status; some servers leave it out.
     """
 
     def __init__(self, *, own_ids: bool = True) -> None:
@@ -79,6 +83,7 @@ class Hospital:
         self.tricks: list[tuple[str, re.Pattern[str], Trick]] = []
         self.requests: list[Request] = []
         self.own_ids = own_ids
+        self.hears_only_new, self.says_status = False, True
         self._counter = itertools.count(1)
         self._lock = threading.RLock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -187,7 +192,7 @@ class Hospital:
             return self._create(request.json(), request.headers.get("if-none-exist"))
         if request.method == "PUT":
             match = request.headers.get("if-match", "").strip('W/"') or None
-            return self._put(request.json(), match)
+            return self._put(request.json(), match, request.headers.get("if-none-match"))
         if len(parts) == 2:
             found = self.resources.get("/".join(parts))
             return outcome(404, "not-found") if found is None else self._shown(200, found)
@@ -222,12 +227,14 @@ class Hospital:
         place = self.add(resource | {"id": f"s{next(self._counter)}"})
         return self._shown(201, self.resources[place])
 
-    def _put(self, resource: Resource, if_match: str | None) -> Reply:
+    def _put(self, resource: Resource, if_match: str | None, if_none_match: str | None) -> Reply:
         place = f"{resource['resourceType']}/{resource['id']}"
         existing = self.resources.get(place)
         if existing is None and not self.own_ids:
             return outcome(405)
         if if_match and (existing is None or existing["meta"]["versionId"] != if_match):
+            return outcome(412, "conflict")
+        if existing is not None and if_none_match == "*" and self.hears_only_new:
             return outcome(412, "conflict")
         self.add(resource)
         return self._shown(200 if existing else 201, self.resources[place])
@@ -238,13 +245,15 @@ class Hospital:
         for entry in bundle["entry"]:
             asked = entry["request"]
             if asked["method"] == "PUT":
-                reply = self._put(entry["resource"], asked.get("ifMatch", "").strip('W/"') or None)
+                match = asked.get("ifMatch", "").strip('W/"') or None
+                reply = self._put(entry["resource"], match, asked.get("ifNoneMatch"))
             else:
                 reply = self._create(entry["resource"], asked.get("ifNoneExist"))
             if reply.status >= 400:
                 self.resources = before
                 return reply
-            answers.append({"response": {"status": str(reply.status)}})
+            status = {"status": str(reply.status)} if self.says_status else {}
+            answers.append({"response": status})
         return fhir(
             200, {"resourceType": "Bundle", "type": "transaction-response", "entry": answers}
         )

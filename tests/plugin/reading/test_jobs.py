@@ -17,7 +17,7 @@ from plugin.jobs.messages import READ, make_celery, send
 from plugin.jobs.sweep import purge_notes, sweep
 from plugin.launching.launches import OpenLaunch
 from plugin.readings import DONE, FAILED, RUNNING, Reading
-from plugin.reporting.writer_lock import WriterBusy, only_writer
+from plugin.reporting.writer_lock import WriterBusy, WriterLock, only_writer
 from plugin.services import Services
 from plugin.settings import Settings
 from tests.plugin.reading.conftest import Jobs
@@ -154,16 +154,31 @@ def test_a_key_has_one_writer_at_a_time(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("plugin.reporting.writer_lock.WAIT_SECONDS", 0.1)
-    with only_writer(services.database, "key", "a"):
-        with only_writer(services.database, "other", "b"):
+    lock = WriterLock(services.database, 30.0)
+    with only_writer(lock, "key", "a"):
+        with only_writer(lock, "other", "b"):
             pass
-        with pytest.raises(WriterBusy), only_writer(services.database, "key", "b"):
+        with pytest.raises(WriterBusy), only_writer(lock, "key", "b"):
             pass
-        # The same reading after a crash takes its own lock again.
-        with only_writer(services.database, "key", "a"):
-            pass
-    with only_writer(services.database, "key", "b"):
-        pass
+        assert lock.is_held("key", "a")
+    with only_writer(lock, "key", "b"):
+        assert not lock.is_held("key", "a")
+
+
+def test_the_lock_of_a_dead_writer_runs_out_and_that_of_a_live_one_is_renewed(
+    services: Services,
+) -> None:
+    lock = WriterLock(services.database, 0.2)
+    assert lock.take("key", "dead")
+    leases = Leases(0.2)
+    leases.start()
+    with only_writer(lock, "key", "alive"), leases.hold(lock, "key", "alive"):
+        time.sleep(0.5)
+        assert not lock.take("key", "other")
+        assert not lock.is_held("key", "dead")
+    leases.stop()
+    leases.join()
+    assert lock.take("key", "other")
 
 
 def test_a_message_is_one_whole_json_file_with_an_id_in_a_private_folder(

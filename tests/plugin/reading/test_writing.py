@@ -146,11 +146,12 @@ def test_a_report_that_does_not_read_back_is_not_said_to_be_saved(
         done = hospital.asked("POST", "^/fhir$")
         return outcome(404) if done else None
 
-    hospital.trick("GET", "^/fhir/DiagnosticReport/", forget)
+    hospital.trick("GET", "^/fhir/DiagnosticReport", forget)
     row = jobs.read(launch)
     assert row.state == DONE
     assert row.report is not None
-    assert row.report["saved"] is False
+    assert (row.report["saved"], row.report["unknown"]) == (False, True)
+    assert "not known" in row.report["sentence"]
 
 
 @pytest.mark.parametrize("ehr_changes", [{"write": "put"}, {"write": "create"}], ids=str)

@@ -1,0 +1,71 @@
+"""What stands in the record after a job that had begun to write ended without its report.
+
+What the user is told must be what the chart holds: the record is asked once more, a report that is
+there is named, and an Observation without a report is withdrawn, so that no number stays valid that
+nothing explains. Where the record cannot be asked, that is said.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from plugin.record import Record
+from plugin.reporting.write_back import WRITTEN, WriteMode, Written, find_report, keep
+from plugin.reporting.write_modes import WRITERS
+from plugin.reporting.writer import ForeignReport, Journal, Target, Writer
+from smart_launch.errors import SmartError
+
+log = logging.getLogger("wetread.write_back")
+
+ABSENT = "The record held no report of this reading when Wetread looked again."
+WITHDRAWN = f"{ABSENT} The finding that had been written before it was marked as cancelled."
+LEFT = f"{ABSENT} A finding that had been written before it could not be withdrawn: look for it."
+UNKNOWN = Written(
+    None,
+    None,
+    None,
+    saved=False,
+    sentence="It is not known whether the report was saved; look at the chart's reports.",
+    unknown=True,
+)
+
+
+def settle(record: Record, mode: WriteMode, target: Target, journal: Journal) -> Written:
+    """Say what the record holds of a reading whose writing broke off; withdraw what stands alone.
+
+    The caller is the only writer of the target's key.
+
+    Raises
+    ------
+    SmartError, PluginError
+        The record did not answer: what it holds is not known.
+    """
+    if mode not in WRITERS:
+        return UNKNOWN
+    writer = WRITERS[mode](record, journal, target)
+    report = find_report(writer)
+    if report is None:
+        return Written(None, None, None, saved=False, sentence=_withdraw(writer))
+    written = keep(record, report, target)
+    return replace(written, sentence=WRITTEN) if written.saved else written
+
+
+def _withdraw(writer: Writer) -> str:
+    """Cancel the findings that are still as we wrote them."""
+    sentence = ABSENT
+    for finding in writer.findings():
+        try:
+            writer.require_ours(finding.resource)
+            if finding.resource["status"] != "cancelled":
+                writer.begin()
+                cancelled = finding.resource | {"status": "cancelled"}
+                writer.record.update(cancelled, if_match=finding.version)
+            sentence = WITHDRAWN
+        except ForeignReport:
+            log.warning("observation_not_ours", extra={"place": finding.location})
+        except SmartError as error:
+            extra = {"code": error.code, "place": finding.location}
+            log.warning("observation_not_withdrawn", extra=extra)
+            return LEFT
+    return sentence

@@ -1,0 +1,165 @@
+"""What every way of writing shares: errors, the journal, for whom it is, the Provenance."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from plugin.errors import LaunchExpired, PluginError
+from plugin.imaging.identity import local_id
+from plugin.record import Record
+from plugin.reporting.report import ReportResources
+from smart_launch.errors import (
+    FhirConflict,
+    FhirForbidden,
+    FhirNotFound,
+    FhirRejected,
+    SmartError,
+)
+from smart_launch.stored import Stored
+
+log = logging.getLogger("wetread.write_back")
+
+BEGUN = "begun"
+PROVENANCE = "provenance"
+REFUSED = (FhirForbidden, FhirNotFound, FhirRejected, FhirConflict)
+
+
+class WriteError(PluginError):
+    """The report could not be written, or it cannot be shown that it was."""
+
+    code = "report_not_written"
+    title = "The report could not be saved"
+    next_step = "Try again; if it happens again, tell your Wetread administrator."
+    status = 502
+
+
+class ForeignReport(WriteError):  # noqa: N818 (named for what lies there)
+    """Where this reading would be written lies something that is not ours to change."""
+
+    code = "report_foreign"
+    next_step = "Tell your Wetread administrator."
+    status = 409
+
+
+class ReportReplaced(ForeignReport):
+    """Between our last look and our write somebody put an entry there, and we wrote over it."""
+
+    code = "report_replaced"
+    title = "An entry in the chart was written over"
+    next_step = "Tell your Wetread administrator at once."
+
+
+class Journal(Protocol):
+    """What this reading has written already, kept in its row across restarts."""
+
+    def note(self, step: str, key: str) -> None:
+        """Remember a step of the reading with this key; stops a worker that was replaced."""
+
+    def has(self, step: str, key: str) -> bool:
+        """Tell whether a step was noted, by an earlier attempt too."""
+
+    def alone(self, key: str) -> AbstractContextManager[None]:
+        """Be the only job that writes the reading with this key."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """For whom and under what key something is written.
+
+    Attributes
+    ----------
+    status : str
+        Of a new report. A report with another status has been worked on.
+    provenance : bool
+        The user's scopes allow to create a Provenance.
+    """
+
+    patient: str
+    key: str
+    status: str
+    provenance: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where the report lies; `existed` if the server had it already and kept its own."""
+
+    reference: str
+    existed: bool = False
+
+
+class Writer:
+    """What all modes share."""
+
+    def __init__(self, record: Record, journal: Journal, target: Target) -> None:
+        self.record, self.journal, self.target = record, journal, target
+
+    def hidden_report(self) -> Mapping[str, Any] | None:
+        """Give the report under our id: it may have lost the identifier that search goes by.
+
+        None: there is none, or there can be none because the server gives the ids.
+        """
+        return None
+
+    def findings(self) -> list[Stored]:
+        """Give this reading's Observations, with the versions that an update must match."""
+        raise NotImplementedError
+
+    def write(self, resources: ReportResources) -> Outcome:
+        """Write Observation, DiagnosticReport and Provenance."""
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """Note, directly before a write, that one may have happened."""
+        self.journal.note(BEGUN, self.target.key)
+
+    def complete(self, report: Mapping[str, Any], resources: ReportResources) -> None:
+        """Add what an attempt of this reading that broke off after its report still owes."""
+        observation = next((r["reference"] for r in report.get("result", ())), None)
+        noted = self.journal.has(PROVENANCE, self.target.key)
+        if observation and self.journal.has(BEGUN, self.target.key) and not noted:
+            place = f"DiagnosticReport/{report['id']}"
+            self.write_provenance(resources.refer_to(place, observation))
+
+    def write_provenance(self, resources: ReportResources) -> None:
+        """Create the Provenance; whatever becomes of it, the report is there."""
+        try:
+            if self.target.provenance:
+                self.record.create(without_id(resources.provenance))
+        except REFUSED as error:
+            log.warning("provenance_refused", extra={"code": error.code})
+        except (SmartError, LaunchExpired) as error:
+            log.warning("provenance_missing", extra={"code": error.code})
+            return
+        self.journal.note(PROVENANCE, self.target.key)
+
+    def require_ours(self, resource: Mapping[str, Any]) -> None:
+        """Refuse to touch an Observation of another subject, or one that somebody worked on.
+
+        Raises
+        ------
+        ForeignReport
+        """
+        subject = (resource.get("subject") or {}).get("reference")
+        if local_id(subject, "Patient", self.record.base_url) != self.target.patient:
+            raise ForeignReport("A finding is written only where none of another patient lies.")
+        if resource.get("status") not in ("registered", "preliminary", "cancelled"):
+            raise ForeignReport("A finding that somebody has worked on is not changed.")
+
+
+def replaced(place: str) -> ReportReplaced:
+    """Raise the alarm, in the log too: the entry written over is in the record's history only."""
+    log.error("entry_replaced", extra={"place": place})
+    return ReportReplaced(
+        "A report is written only where none lies; at the same moment somebody else put an entry "
+        f"there ({place}), and Wetread's took its place. The other one is in the record's history."
+    )
+
+
+def without_id(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a resource without our id, for a server that gives its own."""
+    return {name: value for name, value in resource.items() if name != "id"}
