@@ -21,6 +21,7 @@ from smart_launch.errors import SmartError
 ANSWER_SECONDS = 3.0
 # SMART App Launch 2.2.0, conformance.html#capabilities
 NEEDED_CAPABILITIES = ("launch-ehr", "context-ehr-patient", "permission-v2", "sso-openid-connect")
+NTP = "Set the clocks of all machines by NTP: jobs are leased by the time of day."
 CLIENT_CAPABILITIES = {
     "public": "client-public",
     "secret": "client-confidential-symmetric",
@@ -80,6 +81,7 @@ def check_services(settings: Settings) -> Iterator[Result]:
     for ehr in services.ehrs:
         yield from check_ehr(services, ehr)
     yield from check_jwks(services)
+    yield check_clock(services.database.clock_difference_s(), settings.job_lease_s)
     yield check_worker(services)
 
 
@@ -185,6 +187,20 @@ def check_jwks(services: Services) -> Iterator[Result]:
     else:
         remedy = "Restart `wetread serve` after each `wetread keys rotate`."
         yield Result("failure", "JWKS", f"{address} serves other keys", remedy)
+
+
+def check_clock(difference_s: float | None, lease_s: float) -> Result:
+    """Compare this machine's clock with the database's.
+
+    A lease is renewed when a quarter of it is over: a clock that is off by as much may let another
+    machine take a job that is being done.
+    """
+    if difference_s is None:
+        return Result("warning", "clock", "this database does not tell its time", NTP)
+    if abs(difference_s) < lease_s / 4:
+        return Result("ok", "clock", f"within {abs(difference_s):.1f} s of the database's")
+    side = "ahead of" if difference_s > 0 else "behind"
+    return Result("failure", "clock", f"{abs(difference_s):.0f} s {side} the database's", NTP)
 
 
 def check_worker(services: Services) -> Result:

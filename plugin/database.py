@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,12 @@ from plugin.errors import DatabaseError
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number that no other program uses on the same PostgreSQL server.
 ADVISORY_LOCK = 7_385_110_019
+PRIVATE_FILE = 0o600
+# What each database takes for the time, in seconds since the epoch.
+CLOCKS = {
+    "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400.0",
+    "postgresql": "SELECT EXTRACT(EPOCH FROM clock_timestamp())",
+}
 
 
 class Base(DeclarativeBase):
@@ -89,6 +96,19 @@ class Database:
             return False
         return found == head
 
+    def clock_difference_s(self) -> float | None:
+        """Give how far this machine's clock is ahead of the database's; None where unknown.
+
+        Leases hold times of the machine that took them, so all machines must agree.
+        """
+        question = CLOCKS.get(self.engine.dialect.name)
+        if question is None:
+            return None
+        with self.engine.connect() as connection:
+            before = time.time()
+            told = float(connection.execute(text(question)).scalar_one())
+            return (before + time.time()) / 2 - told
+
     def migrations(self, connection: Connection) -> Config:
         """Give Alembic's configuration for one open connection."""
         config = Config()
@@ -107,7 +127,10 @@ class Database:
             if not name or name == ":memory:":
                 yield
                 return
-            with Path(f"{name}.lock").open("w") as file:
+            # SQLite gives its log files the mode of the database.
+            for place in (Path(name), lock := Path(f"{name}.lock")):
+                place.touch(mode=PRIVATE_FILE)
+            with lock.open("w") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 yield
             return

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import select
 
@@ -14,7 +16,7 @@ from plugin.launching.keys import SecretKeys
 from plugin.launching.launch_states import StateStore
 from plugin.launching.launches import LaunchStore
 from plugin.launching.tokens import Tokens
-from plugin.launching.vault import Vault
+from plugin.launching.vault import Vault, VaultCheck
 from plugin.readings import UNFINISHED, Opening, Reading
 from plugin.settings import Settings
 from smart_launch.configuration_cache import ConfigurationCache
@@ -110,15 +112,64 @@ def open_database(settings: Settings) -> Database:
             "data_dir (WETREAD_DATA_DIR) must be a folder that Wetread can make and write; "
             f"got {str(folder)!r} ({reason})"
         )
+    close_to_others(folder)
     database = Database(settings.database_url)
     database.upgrade()
     return database
+
+
+def close_to_others(folder: Path) -> None:
+    """Close the folder of patients' data that somebody else made and left open.
+
+    A volume that belongs to somebody else may stay open to the group: containers are often given
+    theirs in this way.
+
+    Raises
+    ------
+    SettingsError
+        Everybody on the machine may enter it, and it is not ours to close.
+    """
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if not mode & 0o077:
+        return
+    try:
+        folder.chmod(0o700)
+    except PermissionError as error:
+        if mode & 0o007:
+            raise SettingsError(
+                "data_dir (WETREAD_DATA_DIR) must be closed to other users of the machine; "
+                f"its mode is {mode:o}"
+            ) from error
 
 
 def _discovery_limits(settings: Settings) -> HttpLimits:
     """Short: anybody may ask for a launch, and each waits in a thread of the web process."""
     wait_s = min(DISCOVERY_SECONDS, settings.http_timeout_s)
     return HttpLimits(connect_s=min(3.0, wait_s), read_s=wait_s, total_s=wait_s, attempts=2)
+
+
+def vault_keys_needed(settings: Settings, keys: SecretKeys) -> set[str]:
+    """List the vault keys that stored values need; all of them while nobody can tell.
+
+    Nobody can while no process has started with the newest key: one may still seal with another.
+
+    Raises
+    ------
+    SettingsError, DatabaseError
+        The database cannot be asked.
+    """
+    database = open_database(settings)
+    try:
+        with database.session() as session:
+            in_use = set(session.scalars(select(VaultCheck.key_id)))
+        if keys.vault[-1].id not in in_use:
+            return {key.id for key in keys.vault}
+        vault = Vault(keys.vault)
+        states = StateStore(database, vault, settings.state_minutes * 60)
+        launches = LaunchStore(database, vault, EhrRegistry(settings.ehrs), settings)
+        return states.key_ids() | launches.key_ids()
+    finally:
+        database.close()
 
 
 def has_jobs(database: Database, launch_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -18,6 +19,8 @@ def command() -> None:
     from plugin.start_checks import check_bind, check_model_choice
     from plugin.web.supervisor import Child, Supervisor
 
+    # What this process and its children write is for this user alone.
+    os.umask(0o077)
     try:
         settings = load_settings()
         configure_logging(settings.log_level)

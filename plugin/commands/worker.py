@@ -26,6 +26,8 @@ def command() -> None:
     from plugin.logs import configure_logging
     from plugin.settings import load_settings
 
+    # What this process and its children write is for this user alone.
+    os.umask(0o077)
     try:
         settings = load_settings()
         configure_logging(settings.log_level)

@@ -15,7 +15,8 @@ from flask import Flask
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from plugin import checks
-from plugin.checks import Result, all_checks, lacking
+from plugin.checks import Result, all_checks, check_clock, lacking
+from plugin.database import Database
 from plugin.jobs.heartbeat import Heartbeat
 from plugin.services import open_database
 from plugin.settings import load_settings
@@ -162,6 +163,27 @@ def test_address_where_wetread_itself_answers_is_well(env: dict[str, str], app: 
     env["WETREAD_BIND"] = f"127.0.0.1:{server.server_port}"
     with running(server):
         assert result_of(env, "address").text.startswith("Wetread answers")
+
+
+@pytest.mark.parametrize(
+    ("difference_s", "kind"),
+    [(0.2, "ok"), (-7.4, "ok"), (8.0, "failure"), (-40.0, "failure"), (None, "warning")],
+)
+def test_clock_that_would_confuse_leases_is_a_failure(
+    difference_s: float | None, kind: str
+) -> None:
+    result = check_clock(difference_s, lease_s=30.0)
+    assert result.kind == kind
+    assert bool(result.remedy) == (kind != "ok")
+
+
+def test_clock_of_the_database_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'x.sqlite3'}")
+    assert database.clock_difference_s() == pytest.approx(0, abs=2)
+    now = time.time
+    monkeypatch.setattr("plugin.database.time.time", lambda: now() + 60)
+    assert database.clock_difference_s() == pytest.approx(60, abs=2)
+    database.close()
 
 
 def test_worker_of_an_earlier_run_is_not_called_alive(env: dict[str, str]) -> None:
