@@ -61,8 +61,7 @@ class Model:
             headers = [check_facts(self.facts, one.facts) for one in images]
         reasons = [reason for gate in headers for reason in gate.reasons]
         for index in _in_order(images, headers):
-            with images[index].opened() as image:
-                found = self._look_at(image, timings)
+            found = self._open(images[index], timings)
             if isinstance(found, Refusal):
                 reasons.extend(found.reasons)
                 continue
@@ -90,6 +89,11 @@ class Model:
         if self._interpret is not None:
             return self._interpret(prepared, outputs)
         return interpret_outputs(self.facts, outputs)
+
+    def _open(self, offered: Offered, timings: dict[str, float]) -> Prepared | Refusal:
+        """Look at one image; when this returns, nothing holds its pixels any more."""
+        with offered.opened() as image:
+            return self._look_at(image, timings)
 
     def _look_at(self, image: Image, timings: dict[str, float]) -> Prepared | Refusal:
         """Judge the pixels and prepare them; the gate's cautions come before those of `prepare`."""

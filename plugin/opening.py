@@ -82,16 +82,22 @@ def _draw(
     make_private(folder)
     # The cache deletes what nobody has written to for long.
     bench.folder.touch()
-    drawn = []
-    for number, one in enumerate(images, 1):
-        with one.opened() as image:
-            values = _draw_one(folder, number, image)
-            described = _describe(number, image, one.facts, checked)
-        drawn.append(described | {"values": values, "drawn_from": fetched.mark})
-    return drawn
+    drawn_from = {"drawn_from": fetched.mark}
+    return [
+        _draw_one(folder, number, one, checked) | drawn_from for number, one in enumerate(images, 1)
+    ]
 
 
-def _draw_one(folder: Path, number: int, image: Image) -> dict[str, Any]:
+def _draw_one(
+    folder: Path, number: int, one: StudyImage, checked: CheckedPatient
+) -> dict[str, Any]:
+    """Draw an image and describe it; when this returns, nothing holds its pixels any more."""
+    with one.opened() as image:
+        described = _describe(number, image, one.facts, checked)
+        return described | {"values": _write_pictures(folder, number, image)}
+
+
+def _write_pictures(folder: Path, number: int, image: Image) -> dict[str, Any]:
     """Write picture and grey values; gives what the page must know of the values."""
     write_private(folder / f"{number}.jpg", rendering.display_jpeg(image, SHOWN_PIXELS))
     values = rendering.display_values(image, SHOWN_PIXELS)

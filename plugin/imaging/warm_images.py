@@ -12,8 +12,9 @@ from pathlib import Path
 from inference.errors import ImageTooLarge
 from inference.images import DicomFacts, Image, read_image
 
-# What is held at a time. With models and libraries (250 MB) a worker stays below 500 MB.
-OPEN_BYTES = 240_000_000
+# What is held at a time: one image of the largest radiography detectors (4300 x 4300), or several
+# of everyday size. With models and libraries (250 MB) a worker stays below 500 MB.
+OPEN_BYTES = 225_000_000
 # What stays decoded for the next job: two chest X-rays of everyday size.
 WARM_BYTES = 64 * 1024 * 1024
 # Measured at the peak of decoding: stored values twice, their table index, what is shown (float32).
@@ -96,7 +97,7 @@ class WarmImages:
         with self._changed:
             self._changed.wait_for(lambda: self._in_use + weight <= self._open_bytes)
             self._in_use += weight
-            self._shrink(min(self._warm_bytes, self._open_bytes - self._in_use))
+            self._shrink()
 
     def _release(self, weight: int) -> None:
         with self._changed:
@@ -113,10 +114,12 @@ class WarmImages:
         if _size(image) <= self._warm_bytes:
             with self._changed:
                 self._kept[path] = image
-                self._shrink(self._warm_bytes)
+                self._shrink()
         return image
 
-    def _shrink(self, limit: int) -> None:
+    def _shrink(self) -> None:
+        """Let the images go that were used longest ago: what is in use comes first."""
+        limit = min(self._warm_bytes, self._open_bytes - self._in_use)
         while sum(_size(image) for image in self._kept.values()) > limit:
             self._kept.popitem(last=False)
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from inference.prediction import Prediction, Reason
 from plugin.reporting.fhir_codes import DATA_ABSENT, LOINC, READING_KEY, own_code_system
+from plugin.reporting.image_read import ImageRead
 from plugin.reporting.report import ReportResources, build_report, reading_key
 from tests.plugin.reading.samples import (
     FACTS,
@@ -119,6 +120,25 @@ def test_a_read_study_is_reported_with_number_code_and_labels() -> None:
     assert observation["device"]["reference"] == f"#{observation['contained'][0]['id']}"
     assert "taken as frontal" in report["conclusion"]
     assert "does not exclude" in report["conclusion"]
+
+
+def test_the_report_says_which_image_was_read_and_the_observation_carries_its_number() -> None:
+    image = ImageRead(2, 3, "PA", "1.2.3")
+    built = build_report(READ, context(image=image))
+    assert_all_valid(built)
+    assert image.sentence in built.report["conclusion"]
+    component = built.observation["component"][-1]
+    assert component["code"]["coding"][0]["code"] == "image-read"
+    assert component["valueString"] == "urn:oid:1.2.3"
+
+
+def test_the_observation_alone_says_for_which_share_of_ill_patients_its_number_was_made() -> None:
+    facts = replace(FACTS, reference_prevalence=0.43)
+    built = build_report(READ, context(model=facts))
+    assert_all_valid(built)
+    (note,) = built.observation["note"]
+    assert "43 in 100 patients" in note["text"]
+    assert "note" not in build_report(UNREAD, context(model=facts)).observation
 
 
 def test_a_study_that_cannot_be_read_is_reported_without_a_number() -> None:

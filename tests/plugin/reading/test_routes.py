@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,13 +15,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from plugin import create_app
+from plugin.api.study_list import has_seen, note_seen
 from plugin.jobs.installed_models import publish_models
 from plugin.launching.handles import EXTENSION
 from plugin.services import Services
 from plugin.settings import Settings
 from plugin.workbench import Workshop
 from tests.plugin.reading.conftest import Jobs, open_launch
-from tests.plugin.reading.hospital import Hospital, outcome
+from tests.plugin.reading.hospital import Hospital, Reply, outcome
 from tests.plugin.reading.samples import FACTS, endpoint, imaging_study
 from tests.plugin.reading.test_report import assert_valid
 
@@ -177,6 +181,46 @@ def test_without_the_scope_for_reports_the_list_has_none(page: Page, hospital: H
     hospital.trick("GET", "^/fhir/DiagnosticReport", outcome(403))
     (study,) = page.get("/api/studies").get_json()["studies"]
     assert study["reports"] == []
+
+
+@pytest.mark.parametrize(
+    "answer", [outcome(500), outcome(404), Reply(200, b"<html>")], ids=["500", "404", "html"]
+)
+def test_studies_are_shown_though_the_reports_cannot_be_listed(
+    page: Page, hospital: Hospital, answer: Reply
+) -> None:
+    assert page.get("/api/studies").get_json()["reports_problem"] is None
+    hospital.trick("GET", "^/fhir/DiagnosticReport", answer)
+    body = page.get("/api/studies").get_json()
+    assert [study["id"] for study in body["studies"]] == ["study-1"]
+    assert "could not be listed" in body["reports_problem"]
+
+
+def test_a_reading_says_when_the_images_were_read(
+    page: Page, jobs: Jobs, hospital: Hospital
+) -> None:
+    reading = page.post("/api/readings", {"study": "study-1"}).get_json()["id"]
+    assert page.get(f"/api/readings/{reading}").get_json()["read_at"] is None
+    before = datetime.now(UTC).replace(microsecond=0)
+    jobs.runner.read(reading)
+    read_at = page.get(f"/api/readings/{reading}").get_json()["read_at"]
+    assert before <= datetime.fromisoformat(read_at) <= datetime.now(UTC)
+
+
+def test_lists_of_one_launch_at_the_same_moment_do_not_disturb_each_other(
+    services: Services,
+) -> None:
+    studies = [f"study-{number}" for number in range(20)]
+    start = threading.Barrier(6)
+
+    def note(order: int) -> None:
+        start.wait()
+        note_seen(services.database, "launch", studies[:: 1 if order % 2 else -1])
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(note, range(6)))
+    note_seen(services.database, "launch", [])
+    assert all(has_seen(services.database, "launch", study) for study in studies)
 
 
 def test_a_record_that_is_down_is_said_in_words(page: Page, hospital: Hospital) -> None:

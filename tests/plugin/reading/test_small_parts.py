@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from inference.images import DicomFacts
+from plugin.imaging.cache import ImageCache
 from plugin.imaging.multipart import MultipartError, content_type, split_parts
 from plugin.imaging.patient_card import patient_identifiers, patient_line, patient_name
 from plugin.jobs.problems import may_pass, problem_from
@@ -181,6 +184,21 @@ def test_views_are_put_into_words() -> None:
     assert view_label("PA") == "Posteroanterior (PA)"
     assert view_label("OBLIQUE") == "Oblique"
     assert view_label(None) is None
+
+
+def test_of_two_workers_that_fetch_one_study_the_later_uses_what_the_first_fetched(
+    tmp_path: Path,
+) -> None:
+    one, other = ImageCache(tmp_path), ImageCache(tmp_path)
+    folder = one.folder("launch", "study")
+
+    def slowly() -> Iterator[bytes]:
+        yield b"late"
+        other.store_images(folder, "mark", [b"first"])
+
+    (image,) = one.store_images(folder, "mark", slowly())
+    assert image.read_bytes() == b"first"
+    assert [place.name for place in folder.iterdir()] == ["images-mark"]
 
 
 def test_steps_tell_how_far_a_job_is() -> None:

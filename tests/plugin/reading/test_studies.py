@@ -6,13 +6,20 @@ from typing import Any
 
 import pytest
 
-from plugin.imaging.imaging_study import ArchiveRules, read_study_resource
+from plugin.api.study_list import reports_by_study
+from plugin.imaging.imaging_study import ArchiveRules, images_mark, read_study_resource
 from plugin.imaging.studies import StudyError, find_study, list_studies
 from plugin.launching.launches import OpenLaunch
 from plugin.workbench import Workbench
 from tests.plugin.reading.conftest import Jobs
-from tests.plugin.reading.hospital import Hospital, outcome
-from tests.plugin.reading.samples import archive_rules, endpoint, imaging_study, study
+from tests.plugin.reading.hospital import Hospital, Reply, Request, outcome
+from tests.plugin.reading.samples import (
+    SERIES_UID,
+    archive_rules,
+    endpoint,
+    imaging_study,
+    study,
+)
 
 PACS = "https://pacs.example/dicomweb"
 STRANGER = "https://stranger.example/dicomweb"
@@ -163,3 +170,72 @@ def test_no_request_goes_to_an_unregistered_archive(
         assert row.problem["code"] == "endpoint_refused"
         assert stranger.requests == []
     assert not hospital.of_type("DiagnosticReport")
+
+
+def ignoring(*names: str) -> Any:
+    """A server that ignores these search parameters."""
+
+    def trick(request: Request) -> None:
+        for name in names:
+            request.query.pop(name, None)
+
+    return trick
+
+
+def test_what_another_patient_has_is_not_listed_though_the_server_sends_it(
+    bench: Workbench, hospital: Hospital
+) -> None:
+    foreign = {"subject": {"reference": "Patient/other"}}
+    hospital.add(hospital.resources["ImagingStudy/study-1"] | foreign | {"id": "s2"})
+    report = {"resourceType": "DiagnosticReport", "status": "final", "conclusion": "OTHER PATIENT"}
+    place = {"imagingStudy": [{"reference": "ImagingStudy/study-1"}]}
+    hospital.add(report | place | foreign | {"id": "r1"})
+    hospital.trick("GET", "^/fhir/(DiagnosticReport|ImagingStudy)$", ignoring("patient", "subject"))
+    rules = ArchiveRules(hospital.issuer, ())
+    listed = list_studies(bench.record, "clark-dan", rules, ["CR"])
+    assert [one.id for one in listed] == ["study-1"]
+    assert reports_by_study(bench.record, "clark-dan") == {}
+
+
+def test_what_hangs_on_a_linked_record_of_the_patient_is_listed(
+    bench: Workbench, hospital: Hospital
+) -> None:
+    link = {"type": "replaces", "other": {"reference": "Patient/old"}}
+    hospital.change("Patient/clark-dan", link=[link])
+    hospital.change("ImagingStudy/study-1", subject={"reference": "Patient/old"})
+    hospital.trick("GET", "^/fhir/ImagingStudy$", ignoring("patient"))
+    rules = ArchiveRules(hospital.issuer, ())
+    listed = list_studies(bench.record, "clark-dan", rules, ["CR"])
+    assert [one.id for one in listed] == ["study-1"]
+
+
+def test_only_what_the_list_shows_of_a_report_is_asked_for(
+    bench: Workbench, hospital: Hospital
+) -> None:
+    reports_by_study(bench.record, "clark-dan")
+    (asked,) = hospital.asked("GET", "^/fhir/DiagnosticReport$")
+    elements = asked.query["_elements"].split(",")
+    assert "presentedForm" not in elements
+    assert {"subject", "imagingStudy", "identifier"} <= set(elements)
+
+
+def test_a_server_that_refuses_to_send_parts_is_asked_for_the_whole(
+    bench: Workbench, hospital: Hospital
+) -> None:
+    def strict(request: Request) -> Reply | None:
+        return outcome(400) if "_elements" in request.query else None
+
+    hospital.trick("GET", "^/fhir/DiagnosticReport$", strict)
+    assert reports_by_study(bench.record, "clark-dan") == {}
+    assert len(hospital.asked("GET", "^/fhir/DiagnosticReport$")) == 2
+
+
+def test_where_images_are_listed_only_their_numbers_decide_and_else_every_change() -> None:
+    newer = {"meta": {"versionId": "2"}}
+    assert images_mark(study()) == images_mark(study(**newer))
+    series = {"uid": SERIES_UID, "modality": {"code": "CR"}, "numberOfInstances": 1}
+    bare = {"series": [series]}
+    assert images_mark(study(**bare)) == images_mark(study(**bare))
+    assert images_mark(study(**bare)) != images_mark(study(**bare, **newer))
+    half = {"numberOfInstances": 2}
+    assert images_mark(study(**half)) != images_mark(study(**half, **newer))
