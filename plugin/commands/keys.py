@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +17,7 @@ STEPS = {
     "vault": "a new key seals tokens from now on; the old ones still open",
     "publish": "a second signing key per algorithm is served, and does not sign yet",
     "sign": "the published signing keys sign from now on; the former ones are still served",
-    "retire": "keys that neither seal nor sign any more are deleted",
+    "retire": "keys that neither seal, open nor sign any more are deleted",
 }
 
 file_argument = click.argument(
@@ -34,9 +37,10 @@ def new(file: Path | None) -> None:
     from plugin.launching.keys import SecretKeys
 
     path = file or _configured_file()
-    if path.exists():
+    if os.path.lexists(path):
         raise click.ClickException("the key file must not exist yet; rotate it instead")
-    SecretKeys.generate().write(path)
+    with _refusals():
+        SecretKeys.generate().write(path)
     click.echo(f"Made {path}. Keep a copy in a safe place: without it stored sign-ins are lost.")
 
 
@@ -48,11 +52,10 @@ def list_keys(file: Path | None) -> None:
     for place, key in enumerate(keys.vault, 1):
         use = "seals and opens" if place == len(keys.vault) else "opens"
         click.echo(f"vault    AES-256  {key.id}  {use}")
-    signing: set[str] = set()
-    for one in keys.signing.keys:
-        use = "served" if one.algorithm in signing else "signs"
-        signing.add(one.algorithm)
-        click.echo(f"signing  {one.algorithm}    {one.kid}  {use}")
+    for algorithm, kids in keys.by_algorithm().items():
+        for kid in kids:
+            use = "served, will sign" if kid in keys.waiting else "served, has signed"
+            click.echo(f"signing  {algorithm}    {kid}  {'signs' if kid == kids[0] else use}")
 
 
 @command.command()
@@ -62,45 +65,69 @@ def rotate(step: str, file: Path | None) -> None:
     """Take one step of a rotation: vault, or publish, an hour later sign, an hour later retire.
 
     EHRs remember the served keys for a while: hence the hours. Restart `wetread serve` after each
-    step.
+    step. A step out of order is refused; a vault key that stored sign-ins need is never retired.
     """
-    from plugin.errors import VaultError
-
     path = file or _configured_file()
     keys = _read(path)
-    steps = {
+    steps: dict[str, Callable[[], SecretKeys]] = {
         "vault": keys.with_new_vault_key,
         "publish": keys.published,
         "sign": keys.signed_by_newest,
-        "retire": keys.without_retired,
+        "retire": lambda: keys.without_retired(_needed(keys)),
     }
-    try:
-        steps[step]().write(path)
-    except VaultError as error:
-        raise click.ClickException(f"{error.text}\n{error.next_step}") from error
+    with _refusals():
+        changed = steps[step]()
+        changed.write(path)
     click.echo(f"Done: {STEPS[step]}. Restart `wetread serve` now.")
+    if step == "retire" and len(changed.vault) > 1:
+        click.echo(f"{len(changed.vault) - 1} vault key(s) stay: stored sign-ins may need them.")
+
+
+def _needed(keys: SecretKeys) -> set[str]:
+    """Ask the configured database which vault keys it needs; all, if none is configured."""
+    from plugin.errors import SettingsError
+    from plugin.services import vault_keys_needed
+    from plugin.settings import load_settings
+
+    if len(keys.vault) == 1:
+        return set()
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        click.echo(f"The database cannot be asked about vault keys: {error.text}.", err=True)
+        return {key.id for key in keys.vault}
+    return vault_keys_needed(settings, keys)
 
 
 def _configured_file() -> Path:
     from plugin.errors import SettingsError
     from plugin.settings import load_settings
 
+    reason = "secret_key_file (WETREAD_SECRET_KEY_FILE) must be set; it is missing"
     try:
         path = load_settings().secret_key_file
     except SettingsError as error:
-        raise click.ClickException(error.text) from error
+        path, reason = None, error.text
     if path is None:
         raise click.ClickException(
-            "secret_key_file (WETREAD_SECRET_KEY_FILE) must be set, or FILE given"
+            f"{reason}\nGive FILE, such as /etc/wetread/keys.json, or correct the settings."
         )
     return path
 
 
 def _read(path: Path) -> SecretKeys:
-    from plugin.errors import VaultError
     from plugin.launching.keys import SecretKeys
 
-    try:
+    with _refusals():
         return SecretKeys.read(path)
-    except VaultError as error:
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Say in words what the program refuses."""
+    from plugin.errors import PluginError
+
+    try:
+        yield
+    except PluginError as error:
         raise click.ClickException(f"{error.text}\n{error.next_step}") from error

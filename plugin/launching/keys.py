@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,15 @@ class SecretKeys:
     vault : tuple of VaultKey
         Oldest first; the last one seals.
     signing : KeySet
-        Private keys for `private_key_jwt`; the newest of an algorithm signs.
+        Private keys for `private_key_jwt`; the first of an algorithm signs.
+    waiting : frozenset of str
+        Kids of published keys that have never signed; every other that does not sign is a former
+        one. Without this a rotation could not tell a key's future from its past.
     """
 
     vault: tuple[VaultKey, ...]
     signing: KeySet
+    waiting: frozenset[str] = frozenset()
 
     @classmethod
     def generate(cls) -> SecretKeys:
@@ -98,28 +102,53 @@ class SecretKeys:
             table = json.loads(content)
             vault = tuple(_read_vault_key(entry) for entry in table["vault"])
             signing = KeySet.load(json.dumps(table["signing"]))
+            keys = cls(vault, signing, frozenset(map(str, table.get("waiting", ()))))
+            if not keys.waiting <= {
+                kid for kids in keys.by_algorithm().values() for kid in kids[1:]
+            }:
+                raise ValueError("a waiting key must be there, and must not sign")
         except (ValueError, KeyError, TypeError, RegistrationError) as error:
             raise VaultError(
                 "the secret keys must be the JSON that `wetread keys new` makes; got something else"
             ) from error
-        return cls(vault, signing)
+        return keys
 
     def dump(self) -> str:
         """Give the JSON that `parse` reads; secret."""
         vault = [
             {"id": key.id, "secret": base64.b64encode(key.secret).decode()} for key in self.vault
         ]
-        return json.dumps({"vault": vault, "signing": json.loads(self.signing.dump())}, indent=2)
+        signing = json.loads(self.signing.dump())
+        table = {"vault": vault, "signing": signing, "waiting": sorted(self.waiting)}
+        return json.dumps(table, indent=2)
 
     def write(self, path: Path) -> None:
-        """Write the key file, mode 0600, in one step: a crash leaves the old one."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".keys-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(self.dump())
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
+        """Write the key file in one step: a crash leaves the old one.
+
+        A new file has mode 0600; one that is there keeps its owner, group and mode, so that who
+        rotates need not be who serves.
+
+        Raises
+        ------
+        VaultError
+            It cannot be written there.
+        """
+        place = path.resolve()
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=place.parent, prefix=".keys-")
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                if place.exists():
+                    _keep_access(handle, place.stat())
+                file.write(self.dump())
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(place)
+        except OSError as error:
+            raise VaultError(
+                f"the key file must be writable; got {str(path)!r} ({error.strerror})",
+                next_step="Name a file in a folder that you may write.",
+            ) from error
 
     def with_new_vault_key(self) -> SecretKeys:
         """Add a vault key that seals from now on; the others still open."""
@@ -133,43 +162,85 @@ class SecretKeys:
         VaultError
             A second one is there already.
         """
-        signing = self.signing
-        for algorithm, keys in self._by_algorithm().items():
-            if len(keys) > 1:
+        signing, waiting = self.signing, set[str]()
+        for algorithm, kids in self.by_algorithm().items():
+            if len(kids) > 1:
+                step = "sign" if self.waiting else "retire"
                 raise VaultError(
                     f"one {algorithm} key must be there before another is published; "
-                    f"there are {len(keys)}",
-                    next_step="Go on with `wetread keys rotate sign`, later with `retire`.",
+                    f"there are {len(kids)}",
+                    next_step=f"Go on with `wetread keys rotate {step}`.",
                 )
             signing = signing.with_added(algorithm)
-        return replace(self, signing=signing)
+            waiting.add(signing.keys[-1].kid)
+        return replace(self, signing=signing, waiting=frozenset(waiting))
 
     def signed_by_newest(self) -> SecretKeys:
-        """Let the published key of each algorithm sign from now on."""
-        signing = self.signing
-        for algorithm, keys in self._by_algorithm().items():
-            if len(keys) < 2:
-                raise VaultError(
-                    f"a second {algorithm} key must be published before it signs; there is none",
-                    next_step="Begin with `wetread keys rotate publish`.",
-                )
-            signing = signing.promoted(keys[-1])
-        return replace(self, signing=signing)
+        """Let the published keys sign from now on; those that have signed never do so again.
 
-    def without_retired(self) -> SecretKeys:
-        """Keep only the keys that sign and seal."""
+        Raises
+        ------
+        VaultError
+            No published key waits.
+        """
+        if not self.waiting:
+            raise VaultError(
+                "a published key that has never signed must be there; there is none",
+                next_step="Begin with `wetread keys rotate publish`.",
+            )
         signing = self.signing
-        for keys in self._by_algorithm().values():
-            for kid in keys[1:]:
-                signing = signing.without(kid)
-        return replace(self, vault=self.vault[-1:], signing=signing)
+        for key in self.signing.keys:
+            if key.kid in self.waiting:
+                signing = signing.promoted(key.kid)
+        return replace(self, signing=signing, waiting=frozenset())
 
-    def _by_algorithm(self) -> dict[str, list[str]]:
+    def without_retired(self, needed: Collection[str] = ()) -> SecretKeys:
+        """Drop former keys: those that have signed, and vault keys that nothing stored needs.
+
+        Parameters
+        ----------
+        needed : collection of str
+            Ids of vault keys that stored values need.
+
+        Raises
+        ------
+        VaultError
+            There is none to drop.
+        """
+        former = [key for key in self.vault[:-1] if key.id not in needed]
+        signing = self.signing
+        for kids in self.by_algorithm().values():
+            for kid in kids[1:]:
+                signing = signing if kid in self.waiting else signing.without(kid)
+        if not former and signing == self.signing:
+            raise self._nothing_to_retire()
+        vault = tuple(key for key in self.vault if key not in former)
+        return replace(self, vault=vault, signing=signing)
+
+    def _nothing_to_retire(self) -> VaultError:
+        if len(self.vault) > 1:
+            return VaultError(
+                "a former vault key must not be needed any more; stored sign-ins may need it",
+                next_step="Restart `wetread serve`; retire when the launches open then are over.",
+            )
+        if self.waiting:
+            step = "Go on with `wetread keys rotate sign`."
+        else:
+            step = "Begin with `wetread keys rotate vault` or `wetread keys rotate publish`."
+        return VaultError("a former key must be there to be retired; there is none", next_step=step)
+
+    def by_algorithm(self) -> dict[str, list[str]]:
         """List kids per algorithm; the first one signs."""
         found: dict[str, list[str]] = {}
         for key in self.signing.keys:
             found.setdefault(key.algorithm, []).append(key.kid)
         return found
+
+
+def _keep_access(handle: int, former: os.stat_result) -> None:
+    if (former.st_uid, former.st_gid) != (os.geteuid(), os.getegid()):
+        os.fchown(handle, former.st_uid, former.st_gid)
+    os.fchmod(handle, former.st_mode & 0o660)
 
 
 def _new_vault_key() -> VaultKey:
