@@ -6,8 +6,9 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, url_for
 
+from plugin.api.report_now import report_now
 from plugin.api.study_list import has_seen, read_at
-from plugin.api.study_routes import NotFound, asked_study, send_private
+from plugin.api.study_routes import NotFound, asked_study, record_of, send_private
 from plugin.jobs.installed_models import model_card
 from plugin.jobs.job_rows import JobRows
 from plugin.jobs.messages import READ
@@ -20,7 +21,15 @@ from plugin.steps import READING_STEPS, waiting
 
 blueprint = Blueprint("readings", __name__)
 
-REPORT_FIELDS = ("reference", "observation", "status", "saved", "sentence")
+REPORT_FIELDS = (
+    "reference",
+    "observation",
+    "status",
+    "status_now",
+    "saved",
+    "unknown",
+    "sentence",
+)
 
 
 @blueprint.post("/api/readings")
@@ -60,6 +69,8 @@ def show_reading(reading_id: str) -> Response:
 def show_heat_map(reading_id: str) -> Response:
     """Send the heat map over the whole image."""
     row = _readable(reading_id)
+    if not (row.result or {}).get("heat_map"):
+        raise NotFound("A heat map is shown with its result; this reading has none.")
     return send_private(cache().results(row.id) / HEAT_MAP, "image/png")
 
 
@@ -67,6 +78,8 @@ def show_heat_map(reading_id: str) -> Response:
 def show_report(reading_id: str) -> Response:
     """Send the report's PDF."""
     row = _readable(reading_id)
+    if row.result is None or not (row.report or {}).get("pdf"):
+        raise NotFound("A report is shown with its result; this reading has none.")
     return send_private(cache().results(row.id) / REPORT_PDF, "application/pdf")
 
 
@@ -119,8 +132,9 @@ def _result(row: Reading) -> dict[str, Any] | None:
 
 
 def _report(row: Reading) -> dict[str, Any] | None:
-    report = row.report or {}
-    if "sentence" not in report:
+    launch = current_launch()
+    report = report_now(row, launch, record_of(launch))
+    if report is None:
         return None
     pdf = url_for("readings.show_report", reading_id=row.id) if report.get("pdf") else None
     shown = {"reference": report.get("report")} | report

@@ -208,25 +208,24 @@ def require_identity(check: IdentityCheck, rules: IdentityRules) -> None:
     if check.outcome == "mismatch":
         raise IdentityError(
             "Every image of the study must carry the number of the patient whose chart is open; "
-            "this study carries another one. Nothing was read and nothing was written."
+            "this study carries another one."
         )
     if check.code == BIRTH_DATE:
         raise IdentityError(
-            "The images' birth date must be the chart's; in this study it is another one. "
-            "Nothing was read and nothing was written.",
+            "The images' birth date must be the chart's; in this study it is another one.",
             code="identity_unverifiable",
         )
     if not rules.allow_unverifiable:
         raise IdentityError(
             "The images' patient number must be comparable with the chart's; in this study it is "
-            "missing or of an unknown kind. Nothing was read and nothing was written.",
+            "missing or of an unknown kind.",
             code="identity_unverifiable",
             title="It cannot be shown whose images these are",
         )
     if not check.demographics_agree:
         raise IdentityError(
             "Images without a comparable patient number must at least agree in birth date and sex; "
-            "in this study they do not. Nothing was read and nothing was written.",
+            "in this study they do not.",
             code="identity_unverifiable",
             title="It cannot be shown whose images these are",
         )
