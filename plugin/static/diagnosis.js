@@ -172,7 +172,7 @@ export class Diagnosis {
     if (reading.result?.heat_map) parts.push(element("p", { class: "heat-note" }, icon("image"), "A heat map can be laid over the image: switch it on below the image."));
     if (reading.state === "awaiting_launch") parts.push(problemCard(new Problem(reading.problem ?? NOT_SAVED, 401)));
     else if (reading.report) {
-      const card = isNew ? reportCard(this.#api, reading.report) : earlierReportCard(this.#api, reading.report, this.#study.reports ?? []);
+      const card = isNew ? reportCard(this.#api, reading.report) : earlierReportCard(this.#api, reading.report, this.#study.reports);
       // That a report was changed or withdrawn since must be read before the number.
       parts.splice(card.dataset.now ? 1 : parts.length, 0, card);
     }

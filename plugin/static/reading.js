@@ -12,6 +12,7 @@ import { foldStudies, showStudies, studyToOpen } from "./studies.js";
 class ReadingPage {
   #api;
   #studies = [];
+  #reportsProblem = null;
   #chosen = null;
   #picture;
   #diagnosis;
@@ -32,8 +33,14 @@ class ReadingPage {
     showWarnings(launch);
     const answer = await studies;
     if (answer instanceof Problem) throw answer;
-    this.#studies = answer.studies;
+    this.#take(answer);
     this.#show(launch);
+  }
+
+  /** Keep the list of studies; where the chart's reports could not be listed, none are claimed. */
+  #take({ studies, reports_problem: problem }) {
+    this.#studies = problem ? studies.map((study) => ({ ...study, reports: null })) : studies;
+    this.#reportsProblem = problem ?? null;
   }
 
   #show(launch) {
@@ -81,7 +88,7 @@ class ReadingPage {
   }
 
   #list() {
-    showStudies(this.#studies, this.#chosen, (study) => this.#choose(study));
+    showStudies(this.#studies, this.#chosen, (study) => this.#choose(study), this.#reportsProblem);
   }
 
   /** The heat map onto the image, the new report into the list. */
@@ -89,7 +96,7 @@ class ReadingPage {
     if (reading.result?.heat_map) await this.#offerHeatMap(reading.result);
     if (!isNew) return;
     try {
-      this.#studies = (await this.#api.get("/api/studies")).studies;
+      this.#take(await this.#api.get("/api/studies"));
       this.#list();
       this.#picture.refresh(this.#studies.find((study) => study.id === this.#chosen));
     } catch (error) {

@@ -58,8 +58,11 @@ function studyItem(study, chosen, choose) {
   );
 }
 
-/** @param {(study: object) => void} choose Called with a readable study. */
-export function showStudies(studies, chosen, choose) {
+/**
+ * @param {(study: object) => void} choose Called with a readable study.
+ * @param {string|null} reportsProblem Why reports may be missing from the list.
+ */
+export function showStudies(studies, chosen, choose, reportsProblem) {
   const place = byId("studies");
   byId("studies-heading").textContent = studies.length > 1 ? `Imaging studies (${studies.length})` : "Imaging studies";
   const focused = document.activeElement?.dataset?.study;
@@ -72,6 +75,7 @@ export function showStudies(studies, chosen, choose) {
     return;
   }
   place.replaceChildren(element("ul", { class: "study-list" }, ...studies.map((study) => studyItem(study, chosen, choose))));
+  if (reportsProblem) place.prepend(element("p", { class: "why-not", "data-code": "reports-missing" }, icon("info"), reportsProblem));
   if (focused) place.querySelector(`[data-study="${CSS.escape(focused)}"]`)?.focus();
 }
 

@@ -207,6 +207,7 @@ def report(**changes: Any) -> Json:
         "observation": "Observation/w-7f32",
         "status": "preliminary",
         "saved": True,
+        "unknown": False,
         "sentence": "A preliminary report was written; you find it under Reports in the chart.",
         "pdf": "/api/readings/g1/report.pdf",
     } | changes

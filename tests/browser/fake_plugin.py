@@ -57,6 +57,7 @@ class Scenario:
 
     launch: Json | tuple[int, Json] = field(default_factory=answers.launch)
     studies: list[Json] | tuple[int, Json] = field(default_factory=lambda: [answers.study()])
+    reports_problem: str | None = None
     openings: list[Json] = field(default_factory=lambda: [answers.opening()])
     readings: list[Json | int] = field(
         default_factory=lambda: [
@@ -165,7 +166,8 @@ class FakePlugin:
         def studies() -> Any:
             found = self._scenario().studies
             self._scenario().asked["studies"] += 1
-            return given(found if isinstance(found, tuple) else {"studies": found})
+            listed = {"studies": found, "reports_problem": self._scenario().reports_problem}
+            return given(found if isinstance(found, tuple) else listed)
 
         @app.post("/api/openings")
         def open_study() -> Any:

@@ -234,6 +234,17 @@ def test_a_result_that_is_not_saved_never_says_so(open_page: OpenPage) -> None:
     assert "Report in the chart" not in page.locator("body").inner_text()
 
 
+def test_a_result_whose_report_is_in_doubt_claims_neither(open_page: OpenPage) -> None:
+    unknown = answers.report(
+        saved=False, unknown=True, reference=None, status=None, sentence="Look at the chart."
+    )
+    page = read(open_page, Scenario(readings=[answers.reading(report=unknown)]))
+    expect(page.locator(".report h3")).to_have_text("Not known whether the report is in the chart")
+    text = page.locator("body").inner_text()
+    assert "Not saved" not in text
+    assert "Report in the chart" not in text
+
+
 def test_waiting_for_a_new_launch_keeps_the_result_and_says_what_to_do(open_page: OpenPage) -> None:
     waiting = answers.reading("awaiting_launch", result=answers.result(), report=None)
     page = read(open_page, Scenario(readings=[waiting]))

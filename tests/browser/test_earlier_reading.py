@@ -99,7 +99,7 @@ def test_a_report_that_stands_as_it_was_written_is_named(open_page: OpenPage) ->
 def test_a_report_changed_since_is_said_before_the_number(open_page: OpenPage, status: str) -> None:
     page = open_page(with_report(status=status))
     expect(page.locator(".report")).to_contain_text(
-        "When this was read, a preliminary report was saved; "
+        "When this was read, the chart held a report of it (preliminary); "
         f"now its status in the chart is: {status}."
     )
     assert "Report in the chart" not in page.locator(".panel").inner_text()
@@ -113,12 +113,28 @@ def test_a_report_that_the_chart_does_not_list_is_not_said_to_be_in_it(open_page
     assert "Report in the chart" not in page.locator(".panel").inner_text()
 
 
+def test_a_report_that_could_not_be_looked_up_is_not_said_to_be_in_the_chart(
+    open_page: OpenPage,
+) -> None:
+    page = open_page(earlier(reports_problem="The chart's reports could not be listed just now."))
+    expect(page.locator(".report")).to_contain_text("whether it is still there could not be")
+    expect(page.locator("#studies")).to_contain_text("could not be listed just now")
+    assert "Report in the chart" not in page.locator(".panel").inner_text()
+
+
+def test_an_outcome_that_was_not_known_then_stays_unknown(open_page: OpenPage) -> None:
+    unknown = answers.report(saved=False, unknown=True, reference=None, status=None, sentence="?")
+    page = open_page(earlier(readings=[answers.reading(report=unknown)]))
+    expect(page.locator(".report h3")).to_have_text("Not known whether the report is in the chart")
+    expect(page.locator(".report")).to_contain_text("could not be found out whether")
+
+
 def test_why_somebody_elses_report_was_not_saved_is_not_told(open_page: OpenPage) -> None:
     unsaved = answers.report(
         saved=False, reference=None, status=None, sentence="Your sign-in does not allow reports."
     )
     page = open_page(earlier(readings=[answers.reading(report=unsaved)]))
-    expect(page.locator(".report")).to_contain_text("knows of no report in the chart")
+    expect(page.locator(".report")).to_contain_text("knows of no report")
     assert "Your sign-in" not in page.locator("body").inner_text()
 
 

@@ -243,6 +243,13 @@ def test_several_images_are_chosen_by_name(open_page: OpenPage) -> None:
     expect(page.locator("#identity")).to_contain_text("compare name and birth date yourself")
 
 
+def test_another_sex_on_the_image_is_not_called_agreement(open_page: OpenPage) -> None:
+    images = [answers.image(identity="sex_differs")]
+    page = shown(open_page, Scenario(openings=[answers.opening(images=images)]))
+    expect(page.locator("#identity")).to_contain_text("the image states another sex")
+    assert "agree" not in page.locator("#identity").inner_text().replace("number agrees", "")
+
+
 def test_values_are_fetched_once_however_the_window_changes(
     open_page: OpenPage, fake: FakePlugin
 ) -> None:
