@@ -1,4 +1,4 @@
-"""The report as one page of PDF, for charts that show documents only. Same input, same bytes."""
+"""The report as PDF, for charts that show documents only. Same input, same bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import simpleSplit
 from reportlab.pdfgen.canvas import Canvas
 
-from plugin.reporting.wording import Words, percent
+from plugin.reporting.wording import Words, date_in_words, percent
 
 if TYPE_CHECKING:
     from inference.prediction import Prediction
@@ -20,11 +20,14 @@ WIDTH_PT = A4[0] - 2 * LEFT_PT
 TOP_PT = A4[1] - 64
 # Below this line nothing is drawn: the page's foot.
 BOTTOM_PT = 72
+# Lines that a name or a title may take: what others wrote must not push the result off the page.
+MOST_LINES = 2
+TITLE = "Unverified AI reading: not a diagnosis"
 FOOT = "Wetread: research and demonstration only, not a certified medical device."
 
 
 def build_pdf(prediction: Prediction, context: ReportContext, words: Words) -> bytes:
-    """Draw the page.
+    """Draw the pages; nearly always it is one.
 
     Text is drawn character by character, so markup in a name stays text. The built-in fonts know
     Western European letters; others are shown as "?" and the patient is told by number.
@@ -33,40 +36,60 @@ def build_pdf(prediction: Prediction, context: ReportContext, words: Words) -> b
     canvas = Canvas(buffer, pagesize=A4, pageCompression=1, invariant=1)
     canvas.setTitle("Unverified AI reading")
     canvas.setAuthor("Wetread")
-    page = _Page(canvas)
-    page.write("Unverified AI reading: not a diagnosis", "Helvetica-Bold", 15, after=10)
+    pages = _Pages(canvas)
     for line in _head(context):
-        page.write(line, "Helvetica", 10)
-    page.write("", "Helvetica", 10)
-    page.write(words.headline, "Helvetica-Bold", 12, after=4)
+        pages.write(line, "Helvetica", 10, most_lines=MOST_LINES)
+    pages.write("", "Helvetica", 10)
+    pages.write(words.headline, "Helvetica-Bold", 12, after=4)
     for sentence in words.sentences:
-        page.write(sentence, "Helvetica", 10, after=2)
-    page.write("", "Helvetica", 10)
+        pages.write(sentence, "Helvetica", 10, after=2)
+    pages.write("", "Helvetica", 10)
     for line in (*_numbers(prediction, context), *_machine(prediction, context)):
-        page.write(line, "Helvetica", 9)
+        pages.write(line, "Helvetica", 9)
     for limit in context.model.limits:
-        page.write(f"- {limit}", "Helvetica", 9)
-    canvas.setFont("Helvetica-Oblique", 8)
-    canvas.drawString(LEFT_PT, 48, FOOT)
-    canvas.showPage()
+        pages.write(f"- {limit}", "Helvetica", 9)
+    pages.end()
     canvas.save()
     return buffer.getvalue()
 
 
-class _Page:
-    """Writes paragraphs from the top down and stops above the foot."""
+class _Pages:
+    """Writes paragraphs from the top down, and goes on on a new page above the foot."""
 
     def __init__(self, canvas: Canvas) -> None:
-        self.canvas, self.y = canvas, TOP_PT
+        self.canvas, self.number = canvas, 0
+        self._begin()
 
-    def write(self, text: str, font: str, size: int, *, after: int = 0) -> None:
-        self.canvas.setFont(font, size)
-        for line in simpleSplit(_drawable(text), font, size, WIDTH_PT) or [""]:
+    def write(
+        self, text: str, font: str, size: int, *, after: int = 0, most_lines: int | None = None
+    ) -> None:
+        lines = simpleSplit(_drawable(text), font, size, WIDTH_PT) or [""]
+        if most_lines is not None and len(lines) > most_lines:
+            lines = [*lines[: most_lines - 1], f"{lines[most_lines - 1][:-3]}..."]
+        for line in lines:
             if self.y < BOTTOM_PT:
-                return
-            self.canvas.drawString(LEFT_PT, self.y, line)
-            self.y -= size * 1.35
+                self.end()
+                self._begin()
+            self._draw(line, font, size)
         self.y -= after
+
+    def end(self) -> None:
+        """Close the page with its foot."""
+        self.canvas.setFont("Helvetica-Oblique", 8)
+        self.canvas.drawString(LEFT_PT, 48, FOOT)
+        self.canvas.drawRightString(A4[0] - LEFT_PT, 48, f"Page {self.number}")
+        self.canvas.showPage()
+
+    def _begin(self) -> None:
+        """Begin a page with what must stand on each."""
+        self.y, self.number = TOP_PT, self.number + 1
+        self._draw(TITLE, "Helvetica-Bold", 15)
+        self.y -= 10
+
+    def _draw(self, line: str, font: str, size: int) -> None:
+        self.canvas.setFont(font, size)
+        self.canvas.drawString(LEFT_PT, self.y, line)
+        self.y -= size * 1.35
 
 
 def _drawable(text: str) -> str:
@@ -76,12 +99,14 @@ def _drawable(text: str) -> str:
 
 def _head(context: ReportContext) -> list[str]:
     study = context.study
+    reported = date_in_words(context.issued.isoformat())
     return [
         f"Patient: {context.patient_line}",
-        f"Born: {context.birth_date or 'unknown'}",
-        f"Study: {study.title}, {context.effective or 'date unknown'}",
+        f"Born: {date_in_words(context.birth_date) or 'unknown'}",
+        f"Study: {study.title}",
+        f"Acquired: {date_in_words(context.effective) or 'date unknown'}",
         f"Accession number: {study.accession or 'none'}",
-        f"Reported: {context.issued.isoformat(timespec='minutes')}, status: {context.status}",
+        f"Reported: {reported}, status: {context.status}",
     ]
 
 

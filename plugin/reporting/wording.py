@@ -6,6 +6,7 @@ probability does not exclude it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from inference.model_facts import ModelFacts
@@ -14,6 +15,11 @@ from inference.prediction import Prediction
 NOT_A_DIAGNOSIS = (
     "Unverified reading by a machine, for research and demonstration: not a diagnosis. "
     "A clinician must look at the images."
+)
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+FHIR_TIME = re.compile(
+    r"(?P<year>\d{4})(-(?P<month>\d\d)(-(?P<day>\d\d)"
+    r"(T(?P<clock>\d\d:\d\d)(:\d\d(\.\d+)?)?(?P<zone>Z|[+-]\d\d:\d\d)?)?)?)?"
 )
 
 
@@ -47,6 +53,23 @@ def percent(probability: float) -> str:
     if exact < 1:
         return "below 1 %"
     return "above 99 %" if exact > 99 else f"{round(exact)} %"
+
+
+def date_in_words(text: str | None) -> str | None:
+    """Write a FHIR date, dateTime or instant with the month in letters and the time zone named.
+
+    None stays None; what is none of them stays as it is.
+    """
+    found = FHIR_TIME.fullmatch(text or "")
+    if found is None or not 1 <= int(found["month"] or 1) <= len(MONTHS):
+        return text
+    day = str(int(found["day"])) if found["day"] else None
+    month = MONTHS[int(found["month"]) - 1] if found["month"] else None
+    date = " ".join(part for part in (day, month, found["year"]) if part)
+    if found["clock"] is None:
+        return date
+    zone = {"Z": "+00:00", None: None}.get(found["zone"], found["zone"])
+    return f"{date}, {found['clock']}" + (f" (UTC{zone})" if zone else "")
 
 
 def put_into_words(prediction: Prediction, facts: ModelFacts, *, unverifiable: bool) -> Words:
@@ -93,8 +116,8 @@ def prevalence_note(facts: ModelFacts) -> str | None:
         return None
     target = facts.class_named(facts.target).label
     return (
-        f"The probability presumes that {round(100 * facts.reference_prevalence)} in 100 patients have "
-        f"{target}; where fewer have it, it is too high."
+        f"The probability presumes that {round(100 * facts.reference_prevalence)} in 100 patients "
+        f"have {target}; where fewer have it, it is too high."
     )
 
 
