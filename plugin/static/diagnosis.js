@@ -5,7 +5,7 @@ import { dateInWords } from "./dates.js";
 import { announce, button, byId, element, icon } from "./elements.js";
 import { poll } from "./polling.js";
 import { problemCard } from "./problem.js";
-import { earlierReportCard, reportCard } from "./report.js";
+import { reportCard } from "./report.js";
 import { resultBasis, resultCard } from "./result.js";
 import { stepList, stepSentence } from "./steps.js";
 
@@ -172,9 +172,10 @@ export class Diagnosis {
     if (reading.result?.heat_map) parts.push(element("p", { class: "heat-note" }, icon("image"), "A heat map can be laid over the image: switch it on below the image."));
     if (reading.state === "awaiting_launch") parts.push(problemCard(new Problem(reading.problem ?? NOT_SAVED, 401)));
     else if (reading.report) {
-      const card = isNew ? reportCard(this.#api, reading.report) : earlierReportCard(this.#api, reading.report, this.#study.reports);
+      const card = reportCard(this.#api, reading.report);
       // That a report was changed or withdrawn since must be read before the number.
-      parts.splice(card.dataset.now ? 1 : parts.length, 0, card);
+      if (card.dataset.changed) parts.unshift(card);
+      else parts.push(card);
     }
     if (reading.result) parts.push(...resultBasis(reading));
     if (reading.state === "done") parts.push(button("Read again", () => this.#ask(), { kind: "quiet again" }));

@@ -37,10 +37,9 @@ class ReadingPage {
     this.#show(launch);
   }
 
-  /** Keep the list of studies; where the chart's reports could not be listed, none are claimed. */
   #take({ studies, reports_problem: problem }) {
-    this.#studies = problem ? studies.map((study) => ({ ...study, reports: null })) : studies;
-    this.#reportsProblem = problem ?? null;
+    this.#studies = studies;
+    this.#reportsProblem = problem;
   }
 
   #show(launch) {

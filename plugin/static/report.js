@@ -5,8 +5,6 @@ import { button, element, icon } from "./elements.js";
 import { problemCard } from "./problem.js";
 
 const KEEP_MS = 60_000;
-const NONE_THEN = "Wetread knows of no report of this earlier reading in the chart.";
-const UNKNOWN_THEN = "When this was read, it could not be found out whether the report was saved. Look at the chart.";
 
 /** Show the PDF in a tab of its own; where the frame may not open one, save it. */
 async function openPdf(api, address) {
@@ -35,43 +33,31 @@ function pdfButton(api, address, place) {
   return opener;
 }
 
+/** Whether the chart holds another status now than when this was read, or none that could be found. */
+function isChanged({ reference, status, status_now: now }) {
+  return Boolean(reference) && now !== status;
+}
+
+function headingOf(report) {
+  if (isChanged(report)) return report.status_now ? "The report has changed since" : "The report could not be confirmed";
+  if (report.saved) return "Report in the chart";
+  return report.unknown ? "Not known whether the report is in the chart" : "Not saved in the chart";
+}
+
 /**
- * The report of an earlier reading: what was saved then may have been signed, changed or withdrawn since,
- * and why somebody else's report was not saved is of no use here.
- *
- * @param {object} report
- * @param {{reference: string, status: string}[]|null} listed The study's reports as the chart has them now; null when they could not be listed.
+ * @param {object} report `{saved, unknown, sentence, reference, observation, status, status_now, pdf}`; `status` is that of
+ *   the time when it was read, `status_now` what the chart says now.
  */
-export function earlierReportCard(api, report, listed) {
-  if (!report.reference) return reportCard(api, { ...report, sentence: report.unknown ? UNKNOWN_THEN : NONE_THEN });
-  const now = listed?.find(({ reference }) => reference === report.reference)?.status;
-  if (now === report.status) return reportCard(api, report);
-  const since = now ? `now its status in the chart is: ${now}` : listed
-    ? "now it is not among the reports that the chart lists for this study"
-    : "whether it is still there could not be looked up";
-  return element(
-    "section", { class: "card report", "aria-label": "Report", "data-saved": "false", "data-now": now ?? "unknown" },
-    element("div", { class: "card-head" }, icon("alert"), element("h3", {}, now ? "The report has changed since" : "The report was not found in the chart")),
-    element("p", {}, `When this was read, the chart held a report of it (${report.status}); ${since}.`),
-    element("p", { class: "reference" }, report.reference),
-  );
-}
-
-function headingOf({ saved, unknown }) {
-  if (saved) return "Report in the chart";
-  return unknown ? "Not known whether the report is in the chart" : "Not saved in the chart";
-}
-
-/** @param {object} report `{saved, unknown, sentence, reference, observation, status, pdf}` */
 export function reportCard(api, report) {
+  const good = report.saved && !isChanged(report);
   const card = element(
-    "section", { class: "card report", "aria-label": "Report", "data-saved": String(report.saved) },
-    element("div", { class: "card-head" }, icon(report.saved ? "check" : "info"),
-      element("h3", {}, headingOf(report))),
+    "section", { class: "card report", "aria-label": "Report", "data-saved": String(good), "data-changed": isChanged(report) ? "true" : null },
+    element("div", { class: "card-head" }, icon(good ? "check" : "info"), element("h3", {}, headingOf(report))),
     report.sentence ? element("p", {}, report.sentence) : null,
-    report.saved && report.reference
-      ? element("p", { class: "reference" }, report.status ? element("span", { class: "chip" }, report.status) : null, ` ${report.reference}`) : null,
+    report.reference
+      ? element("p", { class: "reference" }, good && report.status ? element("span", { class: "chip" }, report.status) : null, ` ${report.reference}`) : null,
   );
-  if (report.pdf) card.append(pdfButton(api, report.pdf, card));
+  // Ours says "preliminary": it must not be taken for what the chart holds now.
+  if (report.pdf && !isChanged(report)) card.append(pdfButton(api, report.pdf, card));
   return card;
 }

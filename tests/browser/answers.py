@@ -206,6 +206,7 @@ def report(**changes: Any) -> Json:
         "reference": "DiagnosticReport/w-7f31",
         "observation": "Observation/w-7f32",
         "status": "preliminary",
+        "status_now": "preliminary",
         "saved": True,
         "unknown": False,
         "sentence": "A preliminary report was written; you find it under Reports in the chart.",

@@ -236,7 +236,12 @@ def test_a_result_that_is_not_saved_never_says_so(open_page: OpenPage) -> None:
 
 def test_a_result_whose_report_is_in_doubt_claims_neither(open_page: OpenPage) -> None:
     unknown = answers.report(
-        saved=False, unknown=True, reference=None, status=None, sentence="Look at the chart."
+        saved=False,
+        unknown=True,
+        reference=None,
+        status=None,
+        status_now=None,
+        sentence="Look at the chart.",
     )
     page = read(open_page, Scenario(readings=[answers.reading(report=unknown)]))
     expect(page.locator(".report h3")).to_have_text("Not known whether the report is in the chart")

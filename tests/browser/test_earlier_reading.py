@@ -31,11 +31,6 @@ def earlier(**changes: Any) -> Scenario:
     return Scenario(**{"studies": [study], "readings": [answers.reading()]} | changes)
 
 
-def with_report(**changes: Any) -> Scenario:
-    reports = [WRITTEN | changes] if changes else []
-    return earlier(studies=[answers.study(reading=EARLIER, reports=reports)])
-
-
 def test_it_is_shown_again_with_its_time_and_without_a_new_one(
     open_page: OpenPage, fake: FakePlugin
 ) -> None:
@@ -95,47 +90,31 @@ def test_a_report_that_stands_as_it_was_written_is_named(open_page: OpenPage) ->
     expect(page.locator(".report h3")).to_have_text("Report in the chart")
 
 
-@pytest.mark.parametrize("status", ["entered-in-error", "final"])
-def test_a_report_changed_since_is_said_before_the_number(open_page: OpenPage, status: str) -> None:
-    page = open_page(with_report(status=status))
-    expect(page.locator(".report")).to_contain_text(
-        "When this was read, the chart held a report of it (preliminary); "
-        f"now its status in the chart is: {status}."
-    )
-    assert "Report in the chart" not in page.locator(".panel").inner_text()
-    report, result = (page.locator(one).bounding_box() for one in (".report", ".result"))
-    assert report["y"] < result["y"]
-
-
-def test_a_report_that_the_chart_does_not_list_is_not_said_to_be_in_it(open_page: OpenPage) -> None:
-    page = open_page(with_report())
-    expect(page.locator(".report")).to_contain_text("now it is not among the reports")
-    assert "Report in the chart" not in page.locator(".panel").inner_text()
-
-
-def test_a_report_that_could_not_be_looked_up_is_not_said_to_be_in_the_chart(
-    open_page: OpenPage,
+@pytest.mark.parametrize(
+    ("status", "heading"),
+    [
+        ("entered-in-error", "The report has changed since"),
+        ("final", "The report has changed since"),
+        (None, "The report could not be confirmed"),
+    ],
+)
+def test_a_report_changed_since_is_said_before_the_number(
+    open_page: OpenPage, status: str | None, heading: str
 ) -> None:
-    page = open_page(earlier(reports_problem="The chart's reports could not be listed just now."))
-    expect(page.locator(".report")).to_contain_text("whether it is still there could not be")
-    expect(page.locator("#studies")).to_contain_text("could not be listed just now")
+    report = answers.report(status_now=status, sentence="When this was read, there was one; now: ?")
+    page = open_page(earlier(readings=[answers.reading(report=report)]))
+    expect(page.locator(".report h3")).to_have_text(heading)
+    expect(page.locator(".report")).to_contain_text("When this was read, there was one; now: ?")
+    expect(page.locator(".report button")).to_have_count(0)
     assert "Report in the chart" not in page.locator(".panel").inner_text()
+    tops = [page.locator(one).bounding_box()["y"] for one in (".report", ".result")]
+    assert tops == sorted(tops)
 
 
-def test_an_outcome_that_was_not_known_then_stays_unknown(open_page: OpenPage) -> None:
-    unknown = answers.report(saved=False, unknown=True, reference=None, status=None, sentence="?")
-    page = open_page(earlier(readings=[answers.reading(report=unknown)]))
-    expect(page.locator(".report h3")).to_have_text("Not known whether the report is in the chart")
-    expect(page.locator(".report")).to_contain_text("could not be found out whether")
-
-
-def test_why_somebody_elses_report_was_not_saved_is_not_told(open_page: OpenPage) -> None:
-    unsaved = answers.report(
-        saved=False, reference=None, status=None, sentence="Your sign-in does not allow reports."
-    )
-    page = open_page(earlier(readings=[answers.reading(report=unsaved)]))
-    expect(page.locator(".report")).to_contain_text("knows of no report")
-    assert "Your sign-in" not in page.locator("body").inner_text()
+def test_that_reports_could_not_be_listed_is_said(open_page: OpenPage) -> None:
+    page = open_page(earlier(reports_problem="The chart's reports could not be listed just now."))
+    expect(page.locator("#studies")).to_contain_text("could not be listed just now")
+    expect(page.locator(".score-number")).to_have_text("13 %")
 
 
 def test_the_new_report_appears_in_the_study_list(open_page: OpenPage, fake: FakePlugin) -> None:
