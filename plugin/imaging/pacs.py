@@ -7,7 +7,7 @@ a missing image is noticed by name. The address was checked by `studies.ArchiveR
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from plugin.errors import LaunchExpired, PluginError
@@ -26,6 +26,7 @@ HEADERS = {
 }
 UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 TokenSource = Callable[[str | None], str]
+Files = Sequence[bytes | memoryview]
 
 
 class PacsError(PluginError):
@@ -84,12 +85,13 @@ class Pacs:
             found = self._fetch(address)
             if len(found) < series.count:
                 raise _missing()
-            yield from found
+            yield from map(bytes, found)
             return
         for instance in series.instances:
-            yield from self._fetch(f"{address}/instances/{_uid(instance)}")
+            yield from map(bytes, self._fetch(f"{address}/instances/{_uid(instance)}"))
 
-    def _fetch(self, address: str) -> list[bytes]:
+    def _fetch(self, address: str) -> Files:
+        """Ask for files; views of one answer, so that a series does not lie in memory twice."""
         token = self.token(None) if self.archive.wants_token else None
         answer = self._get(address, token)
         if answer.status == 401 and token is not None:
@@ -137,7 +139,7 @@ def _missing() -> ImageMissing:
     )
 
 
-def _files(answer: Answer) -> list[bytes]:
+def _files(answer: Answer) -> Files:
     kind, parameters = content_type(answer.headers.get("Content-Type", ""))
     if kind == DICOM:
         return [answer.body]
@@ -151,7 +153,7 @@ def _files(answer: Answer) -> list[bytes]:
         raise _missing()
     if any(part_kind not in (DICOM, "") for part_kind, _ in parts):
         raise PacsError("The image archive must send DICOM; it sent something else.")
-    return [bytes(content) for _, content in parts]
+    return [content for _, content in parts]
 
 
 def _uid(value: str) -> str:
