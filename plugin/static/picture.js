@@ -11,7 +11,6 @@ import { Viewer } from "./viewer/viewer.js";
 
 const IDENTITY = {
   match: ["check", "Patient and image agree"],
-  sex_differs: ["alert", "The patient number agrees, but the image states another sex than the chart: check whose it is"],
   sex_differs: ["alert", "The patient number agrees, but the image states another sex: check whose image it is"],
   unverifiable: ["alert", "The image does not prove whose it is: compare name and birth date yourself"],
 };
