@@ -28,16 +28,16 @@ EXPECTED = re.compile(r"Failed to load resource: .*status of")
 OpenPage = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def driver() -> Iterator[Playwright]:
-    """Playwright itself; there can be only one in a process."""
+    """Playwright itself; there can be only one at a time in a process."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed (apt-get install chromium)")
     with sync_playwright() as playwright:
         yield playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(driver: Playwright) -> Iterator[Browser]:
     chromium = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
     yield chromium
