@@ -109,7 +109,7 @@ def read_study(
     Raises
     ------
     PluginError, SmartError, InferenceError
-        Each with a code and a sentence for the user. Nothing was written, or a retry completes it.
+        Each with a code and a sentence for the user. The journal knows whether anything was written.
     """
     patient, rules = launch.context.require_patient(), identity_rules(launch.ehr)
 

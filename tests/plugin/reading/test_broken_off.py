@@ -104,7 +104,7 @@ def test_whatever_fails_from_some_request_on_the_words_are_true(
     assert_words_are_true(jobs.read(launch), hospital)
 
 
-# The reviewer's cases, each by itself
+# Single cases
 
 
 @BY_PARTS
