@@ -109,7 +109,7 @@ def read_study(
     Raises
     ------
     PluginError, SmartError, InferenceError
-        Each with a code and a sentence for the user. The journal knows whether anything was written.
+        Each with a code and a sentence for the user. The journal knows what was begun.
     """
     patient, rules = launch.context.require_patient(), identity_rules(launch.ehr)
 
