@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from inference import rendering
 from plugin.imaging.cache import make_private, write_private
 from plugin.imaging.identity import IdentityCheck
-from plugin.imaging.imaging_study import Study
+from plugin.imaging.imaging_study import study_json
 from plugin.imaging.patient_check import CheckedPatient, check_patient, identity_rules
 from plugin.imaging.studies import find_study
 from plugin.imaging.study_images import FetchedStudy
@@ -57,21 +57,6 @@ def open_study(
     with progress.step("draw_images"):
         images = bench.images(fetched, checked.resource.get("birthDate"), study.started)
         return OpenedStudy(study_json(study), _draw(bench, fetched, images, checked))
-
-
-def study_json(study: Study) -> dict[str, Any]:
-    """Give a study for the page."""
-    return {
-        "id": study.id,
-        "uid": study.uid,
-        "title": study.title,
-        "started": study.started,
-        "modalities": list(study.modalities),
-        "body_part": study.body_part,
-        "accession": study.accession,
-        "series": len(study.series),
-        "instances": study.images,
-    }
 
 
 def _draw(

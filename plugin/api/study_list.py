@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from plugin.database import Database
 from plugin.imaging.identity import local_id
-from plugin.imaging.imaging_study import Study, images_mark
+from plugin.imaging.imaging_study import Study, images_mark, study_json
 from plugin.imaging.subjects import of_patient
 from plugin.launching.launches import OpenLaunch
 from plugin.readings import AWAITING_LAUNCH, DONE, UNFINISHED, Reading, StudySeen
@@ -130,16 +130,7 @@ def study_entry(
     study: Study, reading: Reading | None, reports: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Give one line of the list."""
-    return {
-        "id": study.id,
-        "uid": study.uid,
-        "title": study.title,
-        "started": study.started,
-        "modalities": list(study.modalities),
-        "body_part": study.body_part,
-        "accession": study.accession,
-        "series": len(study.series),
-        "instances": study.images,
+    return study_json(study) | {
         "readable": study.why_not is None,
         "why_not": study.why_not_sentence(),
         "reading": _reading(reading) if reading else None,

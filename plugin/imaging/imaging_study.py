@@ -280,3 +280,18 @@ def _title(resource: Mapping[str, Any]) -> str:
 
 def _display(concept: Mapping[str, Any]) -> str | None:
     return next((c["display"] for c in concept.get("coding", ()) if c.get("display")), None)
+
+
+def study_json(study: Study) -> dict[str, Any]:
+    """Give a study for the page."""
+    return {
+        "id": study.id,
+        "uid": study.uid,
+        "title": study.title,
+        "started": study.started,
+        "modalities": list(study.modalities),
+        "body_part": study.body_part,
+        "accession": study.accession,
+        "series": len(study.series),
+        "instances": study.images,
+    }
