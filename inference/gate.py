@@ -115,6 +115,8 @@ def _orientation(model: ModelFacts, facts: DicomFacts) -> GateResult:
     """
     if not model.views or facts.patient_orientation is None:
         return GateResult()
+    if _view(model, facts).reasons:
+        return GateResult()  # Another view lies otherwise by its nature.
     if [way[:1] for way in facts.patient_orientation.split("\\")] == ["L", "F"]:
         return GateResult()
     return _refused(

@@ -25,7 +25,7 @@ class ConfigurationCache:
     lifetime_s : float
         How long an answer is used without asking again. A failure is not kept.
     most_waiting : int
-        Callers that may wait for an answer under way, for each EHR.
+        Callers that may wait for the first answer, for each EHR.
     clock : callable
         Seconds that only grow.
     """
@@ -35,7 +35,7 @@ class ConfigurationCache:
         http: Http,
         lifetime_s: float = 300.0,
         *,
-        most_waiting: int = 2,
+        most_waiting: int = 4,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._http, self._lifetime_s = http, lifetime_s
@@ -60,6 +60,8 @@ class ConfigurationCache:
             under_way = self._under_way.get(fhir_base)
             if under_way is None:
                 mine = self._under_way[fhir_base] = Future()
+            elif found is not None:
+                return found  # Somebody is asking again; until then the old answer serves.
             else:
                 self._join(fhir_base)
         if under_way is None:

@@ -256,6 +256,9 @@ class FhirClient:
     ) -> Answer:
         sent = {"Accept": _FHIR_JSON, "Authorization": self._authorization, **(headers or {})}
         content = None
+        if method == "GET":
+            # HAPI answers equal searches from memory for a while; what was just written counts.
+            sent["Cache-Control"] = "no-cache"
         if body is not None:
             content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
             sent |= {"Content-Type": _FHIR_JSON, "Prefer": "return=representation"}

@@ -115,7 +115,7 @@ def reports_by_study(record: Record, patient: str) -> dict[str, list[dict[str, A
     params = {"subject": f"Patient/{patient}"}
     try:
         found = record.search("DiagnosticReport", params | {"_elements": REPORT_ELEMENTS})
-    except FhirRejected:
+    except (FhirRejected, FhirForbidden):  # of the parameter, perhaps
         found = record.search("DiagnosticReport", params)
     reports: dict[str, list[dict[str, Any]]] = {}
     for resource in of_patient(record, patient, found):

@@ -177,7 +177,7 @@ def _own_opening(opening_id: str) -> Opening:
 def _picture(opening_id: str, number: int, kind: str, media_type: str) -> Response:
     row = _own_opening(opening_id)
     image = next((one for one in row.images if one["number"] == number), None)
-    if image is None:
+    if image is None or "drawn_from" not in image:
         raise NotFound("A picture must be one of the study's; this one is not.")
     folder = cache().pictures(cache().folder(row.launch_id, row.study_id), image["drawn_from"])
     return send_private(folder / f"{number}.{kind}", media_type)

@@ -100,7 +100,7 @@ class JobRows(Generic[Row]):
     def runs_alone(self, row_id: str) -> bool:
         """Tell whether a worker has died with this job in hand."""
         row = self.get(row_id)
-        if row is None:
+        if row is None or row.state not in UNFINISHED:
             return False
         died = row.state == RUNNING and row.lease_until < self.clock()
         return row.broke_off > 0 or died

@@ -42,7 +42,7 @@ class ImageRead:
         """Say it in words."""
         view = f" ({self.view})" if self.view else ""
         if self.of == 1:
-            return f"The only image of the study{view} was read."
+            return f"The only image of the study that this model reads{view} was read."
         return f"Image {self.number} of {self.of}{view} was read, and no other image of the study."
 
 

@@ -109,3 +109,22 @@ def test_only_a_few_wait_for_an_ehr_that_does_not_answer(http: Http, server: Loo
         wait_until(lambda: all(one.done() for one in asking))
     # Whoever waited has left: the next slow moment finds room again.
     assert cache.waiting(ehr.base) == 0
+
+
+def test_while_somebody_asks_again_the_others_go_on_with_the_old_answer(
+    http: Http, server: Loopback
+) -> None:
+    moment = 0.0
+    ehr = SlowEhr(server, Says(body=DOCUMENT))
+    cache = ConfigurationCache(http, lifetime_s=300, most_waiting=1, clock=lambda: moment)
+    ehr.may_answer.set()
+    first = cache.get(ehr.base)
+    ehr.may_answer.clear()
+    moment = 301.0
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(cache.get, ehr.base)
+        wait_until(lambda: ehr.asked() == 2)
+        assert [cache.get(ehr.base) for _ in range(8)] == [first] * 8
+        ehr.may_answer.set()
+        asking.result(20)
+    assert ehr.asked() == 2

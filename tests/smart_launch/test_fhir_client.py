@@ -31,6 +31,8 @@ def test_a_resource_is_read_as_fhir_json(client: FhirClient, server: Loopback) -
     server.says("GET", "/fhir/Patient/pat-1", Says(200, PATIENT))
     assert client.read("Patient", "pat-1") == PATIENT
     assert server.asked[0].headers["Accept"] == "application/fhir+json"
+    # Servers that answer equal searches from memory must not: a write may lie in between.
+    assert server.asked[0].headers["Cache-Control"] == "no-cache"
 
 
 @pytest.mark.parametrize(

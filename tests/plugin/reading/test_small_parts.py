@@ -165,8 +165,8 @@ def test_every_probability_has_the_servers_text() -> None:
 @pytest.mark.parametrize(
     ("index", "views", "sentence"),
     [
-        (0, ["PA"], "The only image of the study (PA) was read."),
-        (0, [None], "The only image of the study was read."),
+        (0, ["PA"], "The only image of the study that this model reads (PA) was read."),
+        (0, [None], "The only image of the study that this model reads was read."),
         (1, ["LL", "AP SUPINE"], "Image 2 of 2 (AP) was read, and no other image of the study."),
         (0, ["MISS DOE", "PA"], "Image 1 of 2 was read, and no other image of the study."),
     ],
