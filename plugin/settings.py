@@ -59,7 +59,9 @@ class Settings:
     job_attempts: int = described("How often one job is tried before it has failed.", 3)
     job_limit: int = described("Unfinished jobs of one launch at the same time.", 4)
     study_images: int = described("Images of one study that are fetched at most.", 64)
-    image_megabytes: int = described("Size of one image that is accepted at most.", 128)
+    image_megabytes: int = described(
+        "Size of one answer of the image archive that is accepted at most (image or series).", 256
+    )
     cache_hours: float = described("Cached images are deleted after so long.", 12.0)
     retention_days: float = described(
         "Ended launches and readings are deleted after so long.", 30.0

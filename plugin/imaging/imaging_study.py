@@ -166,16 +166,18 @@ def readable_series(study: Study, modalities: Iterable[str]) -> tuple[Series, ..
     return tuple(s for s in study.series if s.modality in kinds and s.uid)
 
 
-def images_mark(study: Study) -> str:
+def images_mark(study: Study, *, versioned: bool = True) -> str:
     """Give what changes when the study gets other images: a reading belongs to one such state.
 
     Where the record does not list them all, an image could be replaced unnoticed: there every
-    change of the study counts as one of its images.
+    version counts as other images, unless `versioned` is false: a search may leave the version out
+    that a read gives. `lastUpdated` never counts: some servers stamp each answer with it.
     """
     listed = sorted(uid for series in study.series for uid in series.instances)
-    state: tuple[object, ...] = (study.uid, study.images, listed)
-    if len(listed) < study.images or not all(series.instances for series in study.series):
-        state = (*state, study.version)
+    unlisted = sorted((s.uid, s.count) for s in study.series if not s.instances)
+    state: tuple[object, ...] = (study.uid, study.images, listed, unlisted)
+    if versioned and (unlisted or len(listed) < study.images):
+        state = (*state, (study.resource.get("meta") or {}).get("versionId"))
     return hashlib.sha256(repr(state).encode()).hexdigest()[:32]
 
 

@@ -107,7 +107,8 @@ def check_again(
         raise _reassigned()
     if now.why_not == "withdrawn":
         raise _changed("study_withdrawn", "this one was cancelled or entered in error meanwhile.")
-    if images_mark(now) != images_mark(study):
+    # The study came from a search, which may leave out the version or give one of its own.
+    if images_mark(now, versioned=False) != images_mark(study, versioned=False):
         raise _changed("study_changed", "this one has other images now.")
     try:
         moved = replace(study, subject=now.subject, resource=current)

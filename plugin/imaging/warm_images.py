@@ -12,9 +12,11 @@ from pathlib import Path
 from inference.errors import ImageTooLarge
 from inference.images import DicomFacts, Image, read_image
 
-# What is held at a time: one image of the largest radiography detectors (4300 x 4300), or several
-# of everyday size. With models and libraries (250 MB) a worker stays below 500 MB.
+# What is held at a time: one image of the common detectors (4300 x 4300), or several of everyday
+# size. With models and libraries (250 MB) a worker stays below 500 MB.
 OPEN_BYTES = 225_000_000
+# What one image may need while no other is open: uncompressed, 5000 x 5000.
+ALONE_BYTES = 300_000_000
 # What stays decoded for the next job: two chest X-rays of everyday size.
 WARM_BYTES = 64 * 1024 * 1024
 # Measured at the peak of decoding: stored values twice, their table index, what is shown (float32).
@@ -56,13 +58,22 @@ class WarmImages:
     ----------
     open_bytes : int
         Memory for images that jobs work on; a job waits until there is enough for its next one.
+    alone_bytes : int
+        Memory for an image that needs more than that: it waits until no other is open, and others
+        wait for it.
     warm_bytes : int
         Memory for decoded images that nobody works on; the reading need not decode what was just
         shown.
     """
 
-    def __init__(self, open_bytes: int = OPEN_BYTES, warm_bytes: int = WARM_BYTES) -> None:
+    def __init__(
+        self,
+        open_bytes: int = OPEN_BYTES,
+        warm_bytes: int = WARM_BYTES,
+        alone_bytes: int = ALONE_BYTES,
+    ) -> None:
         self._open_bytes, self._warm_bytes = open_bytes, warm_bytes
+        self._alone_bytes = max(open_bytes, alone_bytes)
         self._in_use = 0
         self._kept: OrderedDict[Path, Image] = OrderedDict()
         self._changed = threading.Condition()
@@ -75,14 +86,14 @@ class WarmImages:
         Raises
         ------
         ImageTooLarge
-            It needs more memory than all jobs together may use; nothing was decoded.
+            It needs more memory than one image may use alone; nothing was decoded.
         PixelError
             It is damaged.
         """
         weight = (facts.rows or 0) * (facts.columns or 0) * BYTES_PER_PIXEL + path.stat().st_size
-        if weight > self._open_bytes:
+        if weight > self._alone_bytes:
             raise ImageTooLarge(
-                f"An image may need up to {self._open_bytes // 10**6} MB of memory to be shown or "
+                f"An image may need up to {self._alone_bytes // 10**6} MB of memory to be shown or "
                 "read; one image of this study needs more."
             )
         self._reserve(weight)
@@ -95,9 +106,12 @@ class WarmImages:
 
     def _reserve(self, weight: int) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._in_use + weight <= self._open_bytes)
+            self._changed.wait_for(lambda: self._has_room(weight))
             self._in_use += weight
             self._shrink()
+
+    def _has_room(self, weight: int) -> bool:
+        return self._in_use == 0 or self._in_use + weight <= self._open_bytes
 
     def _release(self, weight: int) -> None:
         with self._changed:
@@ -119,7 +133,7 @@ class WarmImages:
 
     def _shrink(self) -> None:
         """Let the images go that were used longest ago: what is in use comes first."""
-        limit = min(self._warm_bytes, self._open_bytes - self._in_use)
+        limit = max(0, min(self._warm_bytes, self._open_bytes - self._in_use))
         while sum(_size(image) for image in self._kept.values()) > limit:
             self._kept.popitem(last=False)
 

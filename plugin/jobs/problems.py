@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inference.errors import InferenceError
+from inference.errors import ImageTooLarge, InferenceError
 from plugin.errors import LaunchExpired, PluginError, Problem
 from smart_launch.errors import (
     FhirConflict,
@@ -69,6 +69,13 @@ def problem_from(error: BaseException) -> Problem:
     """Put an error of any family into words; what nobody expected says so without details."""
     if isinstance(error, PluginError):
         return error.problem()
+    if isinstance(error, ImageTooLarge):
+        return Problem(
+            error.code,
+            "An image of this study is too large for Wetread",
+            error.sentence,
+            "Look at it in the imaging department's own viewer; sending it again does not help.",
+        )
     if isinstance(error, InferenceError):
         return Problem(
             error.code,

@@ -1,26 +1,23 @@
-"""Studies of several images: which one was read, whose it is, and how much memory they take."""
+"""Studies of several images: which one was read, and whose it is."""
 
 from __future__ import annotations
 
-import threading
-from pathlib import Path
+import itertools
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 
-from inference.errors import ImageTooLarge
-from inference.images import DicomFacts, read_facts
 from plugin.api.study_list import latest_readings
 from plugin.imaging.imaging_study import ArchiveRules
 from plugin.imaging.studies import list_studies
-from plugin.imaging.warm_images import BYTES_PER_PIXEL, StudyImage, WarmImages
 from plugin.launching.launches import OpenLaunch
 from plugin.readings import DONE, READY, Opening, Reading
 from plugin.record import Record
 from plugin.services import Services
 from tests.plugin.reading.conftest import Jobs, assert_stopped_cleanly, dicom_file, open_launch
-from tests.plugin.reading.hospital import Hospital
+from tests.plugin.reading.hospital import Hospital, Reply, Request
 from tests.plugin.reading.samples import IMAGE_UID, SERIES_UID, STUDY_UID
 
 OTHER_UID = f"{STUDY_UID}.1.2"
@@ -117,6 +114,40 @@ def test_a_retake_in_a_study_that_lists_no_images_is_not_shown_the_old_result(
 
 
 @pytest.mark.integration
+@pytest.mark.parametrize("server", ["stamps every answer", "leaves it out of searches"])
+def test_a_study_that_lists_no_images_is_read_whatever_the_server_does_with_its_version(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, services: Services, server: str
+) -> None:
+    series = hospital.resources["ImagingStudy/study-1"]["series"][0]
+    bare = [{name: value for name, value in series.items() if name != "instance"}]
+    hospital.change("ImagingStudy/study-1", series=bare)
+    seconds = itertools.count()
+
+    def answer(request: Request) -> Reply:
+        return with_other_meta(hospital, request, next(seconds), stamped=server.startswith("st"))
+
+    hospital.trick("GET", "^/fhir/ImagingStudy", answer)
+    row = jobs.read(launch)
+    assert (row.state, row.problem) == (DONE, None)
+    assert len(hospital.of_type("DiagnosticReport")) == 1
+    shown = shown_reading(services)
+    assert shown is not None
+    assert shown.id == row.id
+
+
+def with_other_meta(hospital: Hospital, request: Request, second: int, *, stamped: bool) -> Reply:
+    """Answer as a server that stamps each answer anew, or whose searches give no meta."""
+    reply = hospital._fhir(request)
+    body = json.loads(reply.body)
+    for resource in [entry["resource"] for entry in body.get("entry", [{"resource": body}])]:
+        if stamped and resource["resourceType"] == "ImagingStudy":
+            resource["meta"] = {"lastUpdated": f"2026-01-01T00:00:{second:02}Z"}
+        elif "entry" in body:
+            resource.pop("meta", None)
+    return Reply(reply.status, json.dumps(body).encode(), reply.headers)
+
+
+@pytest.mark.integration
 def test_an_image_of_the_same_number_and_another_birth_date_is_neither_shown_nor_read(
     jobs: Jobs, hospital: Hospital, launch: OpenLaunch
 ) -> None:
@@ -171,77 +202,3 @@ def test_the_page_is_told_which_side_is_at_the_left_edge(
     put_image(hospital, OTHER_UID, PatientOrientation=["L", "F"])
     list_images(hospital, IMAGE_UID, OTHER_UID)
     assert [image["left_edge"] for image in opened(jobs, launch).images] == [None, "R"]
-
-
-def study_image(folder: Path, warm: WarmImages, side: int = 200, name: str = "a") -> StudyImage:
-    path = folder / f"{name}.dcm"
-    pixels = (np.arange(side * side) % 4096).astype("<u2").tobytes()
-    path.write_bytes(dicom_file(Rows=side, Columns=side, PixelData=pixels))
-    return StudyImage(path, read_facts(path), warm)
-
-
-def room_for(images: int, side: int = 200) -> int:
-    return images * (side * side * (BYTES_PER_PIXEL + 2) + 4096)
-
-
-def test_an_image_beyond_the_memory_of_a_worker_is_refused_before_it_is_decoded(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "no.dcm"
-    path.write_bytes(b"never looked at")
-    warm = WarmImages()
-    huge = DicomFacts(rows=6000, columns=6000)
-    with pytest.raises(ImageTooLarge, match="one image of this study needs more"):
-        StudyImage(path, huge, warm).opened().__enter__()
-
-
-def test_jobs_wait_for_each_others_memory(tmp_path: Path) -> None:
-    warm = WarmImages(open_bytes=room_for(1))
-    first, second = (study_image(tmp_path, warm, name=name) for name in "ab")
-    done = threading.Event()
-
-    def open_second() -> None:
-        with second.opened():
-            done.set()
-
-    waiting = threading.Thread(target=open_second)
-    with first.opened():
-        waiting.start()
-        assert not done.wait(0.2)
-    waiting.join(5)
-    assert done.is_set()
-
-
-def test_memory_is_given_back_when_an_image_is_damaged(tmp_path: Path) -> None:
-    warm = WarmImages(open_bytes=room_for(1))
-    damaged = study_image(tmp_path, warm)
-    damaged.path.write_bytes(damaged.path.read_bytes()[:-9000])
-    for _ in range(3):
-        with pytest.raises(Exception, match="cut short"), damaged.opened():
-            pass
-
-
-def test_what_was_just_shown_is_decoded_once_and_old_images_are_let_go(tmp_path: Path) -> None:
-    warm = WarmImages(open_bytes=room_for(2), warm_bytes=200 * 200 * 6)
-    first, second = (study_image(tmp_path, warm, name=name) for name in "ab")
-    with first.opened() as image:
-        shown = image.pixels
-    with first.opened() as image:
-        assert image.pixels is shown
-    with second.opened(), first.opened() as image:
-        assert image.pixels is not shown
-
-
-@pytest.mark.integration
-def test_a_study_of_many_large_images_is_opened_and_read_one_image_at_a_time(
-    jobs: Jobs, hospital: Hospital, launch: OpenLaunch
-) -> None:
-    uids = [f"{STUDY_UID}.1.{number}" for number in range(1, 9)]
-    for uid in uids:
-        put_image(hospital, uid)
-    list_images(hospital, *uids)
-    warm = WarmImages(open_bytes=240 * 200 * (BYTES_PER_PIXEL + 2) + 4096, warm_bytes=0)
-    object.__setattr__(jobs.runner.shop, "warm", warm)
-    opening = opened(jobs, launch)
-    assert (opening.state, len(opening.images)) == (READY, 8)
-    assert jobs.read(launch).state == DONE

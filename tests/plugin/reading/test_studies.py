@@ -230,7 +230,7 @@ def test_a_server_that_refuses_to_send_parts_is_asked_for_the_whole(
     assert len(hospital.asked("GET", "^/fhir/DiagnosticReport$")) == 2
 
 
-def test_where_images_are_listed_only_their_numbers_decide_and_else_every_change() -> None:
+def test_where_images_are_listed_only_their_numbers_decide_and_else_every_version() -> None:
     newer = {"meta": {"versionId": "2"}}
     assert images_mark(study()) == images_mark(study(**newer))
     series = {"uid": SERIES_UID, "modality": {"code": "CR"}, "numberOfInstances": 1}
@@ -239,3 +239,23 @@ def test_where_images_are_listed_only_their_numbers_decide_and_else_every_change
     assert images_mark(study(**bare)) != images_mark(study(**bare, **newer))
     half = {"numberOfInstances": 2}
     assert images_mark(study(**half)) != images_mark(study(**half, **newer))
+
+
+def test_when_the_server_last_stamped_a_study_says_nothing_about_its_images() -> None:
+    bare = {"series": [{"uid": SERIES_UID, "modality": {"code": "CR"}, "numberOfInstances": 1}]}
+    stamped = {"meta": {"versionId": "1", "lastUpdated": "2026-01-01T00:00:01Z"}}
+    again = {"meta": {"versionId": "1", "lastUpdated": "2026-01-01T00:00:02Z"}}
+    assert images_mark(study(**bare, **stamped)) == images_mark(study(**bare, **again))
+
+
+def test_without_the_version_counts_and_series_decide_where_images_are_not_listed() -> None:
+    def mark(**changes: Any) -> str:
+        one = {"uid": SERIES_UID, "modality": {"code": "CR"}, "numberOfInstances": 1} | changes
+        return images_mark(study(series=[one], meta=meta), versioned=False)
+
+    meta = {"versionId": "1"}
+    before = mark()
+    meta = {"versionId": "2"}
+    assert mark() == before
+    assert before != mark(uid=f"{SERIES_UID}.9")
+    assert before != mark(numberOfInstances=2)
