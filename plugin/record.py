@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from plugin.errors import LaunchExpired
 from plugin.launching.tokens import Tokens
 from smart_launch.errors import FhirUnauthorized
+from smart_launch.fhir_bundles import PastVersion
 from smart_launch.fhir_client import FhirClient, Resource, SearchResult
 from smart_launch.http import Http
 from smart_launch.stored import Stored
@@ -60,6 +61,10 @@ class Record:
     ) -> SearchResult:
         """Give the matches of a search and what was included with them."""
         return self._ask(lambda client: client.search_bundle(resource_type, parameters))
+
+    def history(self, resource_type: str, resource_id: str) -> list[PastVersion]:
+        """Give the versions of one entry, newest first."""
+        return self._ask(lambda client: client.history(resource_type, resource_id))
 
     def create(self, resource: Resource, *, if_none_exist: str | None = None) -> Stored:
         """Create a resource."""

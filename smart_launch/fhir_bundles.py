@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from smart_launch.errors import FhirUnavailable
+from smart_launch.stored import bare_etag
 
 Resource = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PastVersion:
+    """One version of an entry; `resource` is None where it was deleted."""
+
+    version: str | None
+    resource: Resource | None = field(repr=False)
 
 
 def bundle_entries(bundle: Resource, resource_type: str) -> Iterator[tuple[str, Resource]]:
@@ -34,6 +44,34 @@ def bundle_entries(bundle: Resource, resource_type: str) -> Iterator[tuple[str, 
         if mode not in ("include", "outcome"):
             mode = "match" if is_of_type else "include"
         yield mode, resource
+
+
+def past_versions(bundle: Resource, resource_type: str, resource_id: str) -> Iterator[PastVersion]:
+    """Yield the versions of one entry as its history lists them, newest first.
+
+    Raises
+    ------
+    FhirUnavailable
+        ``not_fhir``; ``wrong_resource`` when another entry is among them.
+
+    References
+    ----------
+    FHIR R4, http.html#history
+    """
+    if bundle.get("resourceType") != "Bundle" or not isinstance(bundle.get("entry", []), list):
+        raise FhirUnavailable("not_fhir", "The record system's answer is not a list of entries.")
+    for entry in bundle.get("entry", []):
+        parts = entry if isinstance(entry, dict) else {}
+        resource, response = parts.get("resource"), parts.get("response")
+        if not isinstance(resource, dict):
+            yield PastVersion(None, None)
+            continue
+        if (resource.get("resourceType"), resource.get("id")) != (resource_type, resource_id):
+            raise FhirUnavailable("wrong_resource", "A history must be of the entry asked for.")
+        meta = resource.get("meta")
+        version = meta.get("versionId") if isinstance(meta, dict) else None
+        etag = response.get("etag") if isinstance(response, dict) else None
+        yield PastVersion(str(version or "") or bare_etag(str(etag or "")) or None, resource)
 
 
 def next_link(bundle: Resource) -> str | None:

@@ -22,7 +22,7 @@ from smart_launch.fhir_addresses import (
     split_reference,
 )
 from smart_launch.fhir_answers import require_success, resource_of, unavailable
-from smart_launch.fhir_bundles import bundle_entries, next_link
+from smart_launch.fhir_bundles import PastVersion, bundle_entries, next_link, past_versions
 from smart_launch.http import Http, HttpLimits
 from smart_launch.stored import Stored, bare_etag, read_stored, version_of
 
@@ -149,6 +149,20 @@ class FhirClient:
         included = tuple(resource for mode, resource in entries if mode == "include")
         return SearchResult(matches, included)
 
+    def history(self, resource_type: str, resource_id: str) -> list[PastVersion]:
+        """Fetch the versions of one entry, newest first, with all pages.
+
+        References
+        ----------
+        FHIR R4, http.html#history
+        """
+        address = f"{self.base_url}/{resource_path(resource_type, resource_id)}/_history"
+        return [
+            version
+            for bundle in self._pages(address, ())
+            for version in past_versions(bundle, resource_type, resource_id)
+        ]
+
     def create(self, resource: Resource, *, if_none_exist: str | None = None) -> Stored:
         """Create a resource; never repeated, because a lost answer may hide a success.
 
@@ -233,11 +247,15 @@ class FhirClient:
         self, resource_type: str, parameters: SearchParameters
     ) -> Iterator[tuple[str, Resource]]:
         require_type(resource_type)
-        address: str | None = f"{self.base_url}/{resource_type}"
-        pairs, seen = _pairs(parameters), set[str]()
+        for bundle in self._pages(f"{self.base_url}/{resource_type}", _pairs(parameters)):
+            yield from bundle_entries(bundle, resource_type)
+
+    def _pages(self, first: str, pairs: tuple[tuple[str, str], ...]) -> Iterator[Resource]:
+        address: str | None = first
+        seen = set[str]()
         while address is not None:
             bundle = resource_of(self._send("GET", address, parameters=pairs))
-            yield from bundle_entries(bundle, resource_type)
+            yield bundle
             link, pairs = next_link(bundle), ()
             address = None if link is None else next_address(link, self.base_url)
             if address in seen or len(seen) >= _MOST_PAGES:

@@ -15,7 +15,8 @@ from uuid import uuid4
 from plugin.reporting.fhir_codes import READING_KEY
 from plugin.reporting.report import ReportResources, own_id
 from plugin.reporting.writer import ForeignReport, Outcome, Writer, replaced, without_id
-from smart_launch.errors import FhirForbidden, FhirNotFound
+from plugin.reporting.written_over import entries_that_met_one, was_written_over
+from smart_launch.errors import FhirConflict, FhirForbidden, FhirNotFound, FhirRejected
 from smart_launch.stored import Stored
 
 
@@ -70,11 +71,34 @@ class PutWriter(Writer):
         return found
 
     def _put(self, resource: dict[str, Any], earlier: Stored | None) -> None:
-        self.begin()
-        version = earlier.version if earlier else None
-        stored = self.record.update(resource, if_match=version, only_new=earlier is None)
-        if earlier is None and not stored.created:
+        if earlier is not None:
+            self.begin()
+            self.record.update(resource, if_match=earlier.version)
+            return
+        stored = self._put_new(resource)
+        if not stored.created and was_written_over(self.record, stored.location, stored.version):
             raise replaced(stored.location)
+
+    def _put_new(self, resource: dict[str, Any]) -> Stored:
+        self.begin()
+        try:
+            return self.record.update(resource, only_new=True)
+        except FhirRejected:
+            # R4 defines If-None-Match for reads only, and some servers refuse it elsewhere.
+            self.require_absent(resource["resourceType"])
+        self.begin()
+        return self.record.update(resource)
+
+    def require_absent(self, resource_type: str) -> None:
+        """Look once more, in place of the condition that the server does not understand.
+
+        Raises
+        ------
+        FhirConflict
+            Somebody was faster.
+        """
+        if self.existing(resource_type) is not None:
+            raise FhirConflict("conflict", "An entry must not lie there yet; now one does.")
 
 
 class TransactionWriter(PutWriter):
@@ -86,27 +110,52 @@ class TransactionWriter(PutWriter):
         earlier = self.earlier_finding()
         if self.hidden_report() is not None:
             return Outcome(place, existed=True)
-        entries = [self._entry(resources.observation, earlier), self._entry(resources.report, None)]
+        try:
+            answer = self._send(resources, earlier, only_new=True)
+        except FhirRejected:
+            # R4 does not define ifNoneMatch for PUT entries; some servers refuse it.
+            self.require_absent("DiagnosticReport")
+            if earlier is None:
+                self.require_absent("Observation")
+            answer = self._send(resources, earlier, only_new=False)
+        self._require_new(entries_that_met_one(answer), resources, earlier)
+        return Outcome(place)
+
+    def _send(
+        self, resources: ReportResources, earlier: Stored | None, *, only_new: bool
+    ) -> Mapping[str, Any]:
+        entries = [
+            self._entry(resources.observation, earlier, only_new=only_new),
+            self._entry(resources.report, None, only_new=only_new),
+        ]
         if self.target.provenance:
             entries.append(_post(without_id(resources.provenance)))
         self.begin()
-        answer = self.record.transaction(
+        return self.record.transaction(
             {"resourceType": "Bundle", "type": "transaction", "entry": entries}
         )
-        met = _met_something(answer)
-        if (met[:1] == [True] and earlier is None) or met[1:2] == [True]:
-            raise replaced(place)
-        return Outcome(place)
+
+    def _require_new(
+        self, met: Mapping[int, str | None], resources: ReportResources, earlier: Stored | None
+    ) -> None:
+        for number, resource in enumerate((resources.observation, resources.report)):
+            if number not in met or (number == 0 and earlier is not None):
+                continue
+            place = f"{resource['resourceType']}/{resource['id']}"
+            if was_written_over(self.record, place, met[number]):
+                raise replaced(place)
 
     def complete(self, report: Mapping[str, Any], resources: ReportResources) -> None:
         """Owe nothing: a transaction is whole or was not."""
 
-    def _entry(self, resource: dict[str, Any], earlier: Stored | None) -> dict[str, Any]:
+    def _entry(
+        self, resource: dict[str, Any], earlier: Stored | None, *, only_new: bool
+    ) -> dict[str, Any]:
         place = f"{resource['resourceType']}/{resource['id']}"
         request = {"method": "PUT", "url": place}
-        if earlier is None:
+        if earlier is None and only_new:
             request["ifNoneMatch"] = "*"
-        elif earlier.version is not None:
+        elif earlier is not None and earlier.version is not None:
             request["ifMatch"] = f'W/"{earlier.version}"'
         return {
             "fullUrl": f"{self.record.base_url}/{place}",
@@ -161,16 +210,6 @@ WRITERS: Mapping[str, type[Writer]] = {
     "put": PutWriter,
     "create": CreateWriter,
 }
-
-
-def _met_something(answer: Mapping[str, Any]) -> list[bool]:
-    """Tell of each entry whether it met an older one: 200, not 201.
-
-    Some servers leave the status out; then nothing is known, and reading back decides.
-    """
-    entries = answer.get("entry") or []
-    statuses = [str((entry.get("response") or {}).get("status", "")) for entry in entries]
-    return [status.startswith("200") for status in statuses]
 
 
 def _post(resource: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from smart_launch.errors import FhirError, FhirUnavailable
+from smart_launch.fhir_bundles import PastVersion
 from smart_launch.fhir_client import FhirClient
 from tests.smart_launch.loopback import Loopback, Says
 
@@ -94,6 +95,42 @@ def test_an_update_that_must_be_new_says_so_and_tells_whether_it_was(
     assert client.update(dict(REPORT), only_new=True).created
     assert server.asked[0].headers["If-None-Match"] == "*"
     assert not client.update(dict(REPORT), only_new=True).created
+
+
+def test_a_history_has_versions_of_all_pages_and_deletions(
+    client: FhirClient, server: Loopback
+) -> None:
+    third, first = {**REPORT, "meta": {"versionId": "3"}}, {**REPORT, "status": "final"}
+    pages = [
+        {"entry": [{"resource": third}], "link": [{"relation": "next", "url": "page/2"}]},
+        {"entry": [{"request": {"method": "DELETE"}},
+                   {"resource": first, "response": {"etag": 'W/"1"'}}, {"resource": REPORT}]},
+    ]  # fmt: skip
+    bundles = [{"resourceType": "Bundle", "type": "history", **page} for page in pages]
+    server.says("GET", "/fhir/DiagnosticReport/wr-1/_history", Says(200, bundles[0]))
+    server.says("GET", "/fhir/page/2", Says(200, bundles[1]))
+    assert client.history("DiagnosticReport", "wr-1") == [
+        PastVersion("3", third),
+        PastVersion(None, None),
+        PastVersion("1", first),
+        PastVersion(None, REPORT),
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        REPORT,
+        {"resourceType": "Bundle", "entry": {}},
+        {"resourceType": "Bundle", "entry": [{"resource": {**REPORT, "id": "wr-2"}}]},
+    ],
+)
+def test_a_history_of_something_else_is_refused(
+    client: FhirClient, server: Loopback, answer: dict[str, Any]
+) -> None:
+    server.says("GET", "/fhir/DiagnosticReport/wr-1/_history", Says(200, answer))
+    with pytest.raises(FhirUnavailable, match=r"not_fhir|wrong_resource"):
+        client.history("DiagnosticReport", "wr-1")
 
 
 def test_an_update_that_came_back_as_another_resource_is_refused(

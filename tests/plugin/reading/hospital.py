@@ -63,6 +63,8 @@ class Hospital:
     ----------
     resources : dict
         "Type/id" to resource; every write counts its version up.
+    history : dict
+        "Type/id" to all versions, newest first.
     images : dict
         (study, series, instance) to DICOM file.
     tokens : set of str
@@ -77,6 +79,7 @@ class Hospital:
 
     def __init__(self, *, own_ids: bool = True) -> None:
         self.resources: dict[str, Resource] = {}
+        self.history: dict[str, list[Resource]] = {}
         self.images: dict[tuple[str, str, str], bytes] = {}
         self.tokens = {"token-0"}
         self.refresh_tokens = {"refresh-0"}
@@ -113,6 +116,7 @@ class Hospital:
             version = int(self.resources.get(place, {}).get("meta", {}).get("versionId", "0")) + 1
             meta = resource.get("meta", {}) | {"versionId": str(version)}
             self.resources[place] = resource | {"meta": meta}
+            self.history.setdefault(place, []).insert(0, self.resources[place])
             return place
 
     def change(self, place: str, **values: Any) -> None:
@@ -193,6 +197,9 @@ class Hospital:
         if request.method == "PUT":
             match = request.headers.get("if-match", "").strip('W/"') or None
             return self._put(request.json(), match, request.headers.get("if-none-match"))
+        if parts[2:] == ["_history"]:
+            versions = [{"resource": one} for one in self.history.get("/".join(parts[:2]), [])]
+            return fhir(200, {"resourceType": "Bundle", "type": "history", "entry": versions})
         if len(parts) == 2:
             found = self.resources.get("/".join(parts))
             return outcome(404, "not-found") if found is None else self._shown(200, found)
@@ -241,6 +248,7 @@ class Hospital:
 
     def _transaction(self, bundle: Resource) -> Reply:
         before = dict(self.resources)
+        history = {place: list(versions) for place, versions in self.history.items()}
         answers = []
         for entry in bundle["entry"]:
             asked = entry["request"]
@@ -250,7 +258,7 @@ class Hospital:
             else:
                 reply = self._create(entry["resource"], asked.get("ifNoneExist"))
             if reply.status >= 400:
-                self.resources = before
+                self.resources, self.history = before, history
                 return reply
             status = {"status": str(reply.status)} if self.says_status else {}
             answers.append({"response": status})
