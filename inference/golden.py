@@ -39,7 +39,8 @@ def phantom(seed: int) -> Image:
 
     A light body, two dark lungs with rib stripes, a heart, and `seed` deciding size and haze.
     """
-    down, across = np.mgrid[0:_SIDE, 0:_SIDE] / _SIDE
+    # Open axes: the same numbers as a full grid, and the check at every start is quicker.
+    down, across = (axis / _SIDE for axis in np.ogrid[0:_SIDE, 0:_SIDE])
     lean, haze = (seed * 7 % 5 - 2) * 0.01, (seed * 3 % 7) * 0.06
     body = _ellipse(down, across, 0.60, 0.5, 0.62, 0.47) * 0.62
     ribs = 0.05 * np.cos(down * 60 + 3 * np.abs(across - 0.5))
