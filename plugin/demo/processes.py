@@ -86,7 +86,9 @@ def _prepare(choices: DemoChoices, folder: Path) -> dict[str, str]:
     _make_empty(folder)
     keys = folder / "keys" / "wetread-keys.json"
     keys.parent.mkdir(exist_ok=True, mode=0o700)
-    write_clients(folder / "clients.json", choices, " ".join(DEFAULT_SCOPES))
+    # A standalone launch asks for `launch/patient` in place of `launch`.
+    scopes = " ".join(("launch/patient", *DEFAULT_SCOPES))
+    write_clients(folder / "clients.json", choices, scopes)
     write_configuration(folder / "wetread.toml", choices, folder / "wetread", keys)
     ours = {name: value for name, value in os.environ.items() if not name.startswith("WETREAD_")}
     environment = ours | {"WETREAD_CONFIG": str(folder / "wetread.toml")}
