@@ -96,10 +96,6 @@ class Clinician:
         report, observation = self._timed("read_back", lambda: self._read_back(patient, reading))
         return self._outcome(reading, report, observation)
 
-    def end(self, handle: str) -> None:
-        """End a launch."""
-        self._api("POST", "/api/launch/end", handle)
-
     def _timed(self, step: str, work: Callable[[], Any]) -> Any:
         started = time.perf_counter()
         result = work()
@@ -189,7 +185,7 @@ class Clinician:
             headers={"Wetread-Handle": handle, "Origin": self._choices.plugin_url},
             timeout=30,
         )
-        return self._expect(answer, f"{method} {path}").json() if answer.content else None
+        return self._expect(answer, f"{method} {path}").json()
 
     def _read_back(
         self, patient: str, reading: dict[str, Any]

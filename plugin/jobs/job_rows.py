@@ -18,7 +18,6 @@ from plugin.errors import PluginError
 from plugin.readings import QUEUED, RUNNING, UNFINISHED, Opening, Reading
 
 Row = TypeVar("Row", Opening, Reading)
-JobRow = Opening | Reading
 
 
 class LeaseLost(Exception):  # noqa: N818 (an event, not a fault)

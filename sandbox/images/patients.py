@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 
 from pydicom.dataset import Dataset
-from pydicom.valuerep import PersonName
 
 from sandbox.dicomweb.archive import Json
 from sandbox.images.errors import PictureRefused
@@ -72,8 +71,3 @@ def new_patient(resource_id: str, number: str, family: str, given: str, header: 
     if gender := _GENDER.get(str(header.get("PatientSex") or "")):
         patient["gender"] = gender
     return patient
-
-
-def family_name(name: PersonName | str | None) -> str:
-    """Family name of a DICOM person name, for comparing."""
-    return str(name or "").split("^")[0]
