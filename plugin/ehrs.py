@@ -11,8 +11,9 @@ from typing import Any, Literal, get_args
 
 from plugin.addresses import check_origin, check_web_address
 from plugin.errors import EhrUnknown, SettingsError
-from plugin.scopes import DEFAULT_SCOPES
+from plugin.scopes import BACKEND_SCOPES, DEFAULT_SCOPES
 from smart_launch.registration import ClientRegistration
+from smart_launch.scopes import parse
 
 Authentication = Literal["public", "secret", "private_key"]
 WriteMode = Literal["transaction-put", "put", "create", "none"]
@@ -26,7 +27,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "report_status": get_args(ReportStatus),
     "signing_algorithm": ("ES384", "RS384"),
 }
-TUPLES = ("scopes", "frame_ancestors", "pacs_origins")
+TUPLES = ("scopes", "backend_scopes", "frame_ancestors", "pacs_origins")
 MAPPINGS = ("patient_id_systems",)
 FLAGS = ("allow_unverifiable", "ai_security_label", "send_jwks_url")
 
@@ -67,6 +68,12 @@ class Ehr:
         False,
     )
     scopes: tuple[str, ...] = described("Scopes to ask for.", DEFAULT_SCOPES)
+    backend_client_id: str | None = described(
+        "Client id for unattended reading (backend services, private key); empty: none.", None
+    )
+    backend_scopes: tuple[str, ...] = described(
+        "Scopes to ask for in unattended reading.", BACKEND_SCOPES
+    )
     frame_ancestors: tuple[str, ...] = described(
         "Origins that may show Wetread in a frame; empty: none may.", ()
     )
@@ -113,6 +120,26 @@ class Ehr:
             client_secret=self.client_secret if self.authentication == "secret" else None,
             signing_algorithm=self.signing_algorithm,
             jwks_url=jwks_url if named else None,
+        )
+
+    def backend_registration(self, jwks_url: str | None = None) -> ClientRegistration | None:
+        """Give the client registration for reading without a user; None where there is none.
+
+        Parameters
+        ----------
+        jwks_url : str, optional
+            Where Wetread's public keys are served.
+        """
+        if not self.backend_client_id:
+            return None
+        return ClientRegistration(
+            issuer=self.issuer,
+            client_id=self.backend_client_id,
+            authentication="private_key",
+            redirect_uri=self.redirect_uri,
+            scopes=self.backend_scopes,
+            signing_algorithm=self.signing_algorithm,
+            jwks_url=jwks_url if self.send_jwks_url else None,
         )
 
 
@@ -228,5 +255,12 @@ def _check_ehr(place: str, ehr: Ehr, variable: str) -> None:
     for key in ("frame_ancestors", "pacs_origins"):
         for origin in getattr(ehr, key):
             check_origin(f"{place}.{key}", origin)
+    if not ehr.backend_scopes or not all(map(_is_system_scope, ehr.backend_scopes)):
+        raise SettingsError(f"{place}.backend_scopes must be system/ scopes, at least one")
     if ehr.authentication == "secret" and not ehr.client_secret:
         raise SettingsError(f"{place}: authentication `secret` needs {variable}; it is missing")
+
+
+def _is_system_scope(scope: str) -> bool:
+    parsed = parse(scope)
+    return parsed is not None and parsed.level == "system"

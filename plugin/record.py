@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from plugin.errors import LaunchExpired
-from plugin.launching.tokens import Tokens
+from plugin.launching.token_source import TokenSource
 from smart_launch.errors import FhirUnauthorized
 from smart_launch.fhir_bundles import PastVersion
 from smart_launch.fhir_client import FhirClient, Resource, SearchResult
@@ -23,23 +23,24 @@ class Record:
 
     Parameters
     ----------
-    tokens : Tokens
-    launch_id : str
+    tokens : TokenSource
+    holder : str
+        Whose token: the launch's id; the EHR's for reading without a user.
     base_url : str
-        FHIR base of the launch's EHR.
+        FHIR base of that EHR.
     http : Http
         Shared between jobs, so that connections are reused.
     """
 
-    def __init__(self, tokens: Tokens, launch_id: str, base_url: str, http: Http) -> None:
+    def __init__(self, tokens: TokenSource, holder: str, base_url: str, http: Http) -> None:
         self.base_url = base_url.rstrip("/")
-        self._tokens, self._launch_id, self._http = tokens, launch_id, http
+        self._tokens, self._holder, self._http = tokens, holder, http
         self._token: str | None = None
 
     def token(self, rejected: str | None = None) -> str:
         """Give the access token; a fresh one in place of one that was rejected."""
         if self._token is None or rejected is not None:
-            self._token = self._tokens.access_token(self._launch_id, rejected=rejected)
+            self._token = self._tokens.access_token(self._holder, rejected=rejected)
         return self._token
 
     def read(self, resource_type: str, resource_id: str) -> Resource:

@@ -40,3 +40,16 @@ SCOPES: tuple[ScopeReason, ...] = (
 
 DEFAULT_SCOPES: tuple[str, ...] = tuple(entry.scope for entry in SCOPES)
 ESSENTIAL_SCOPES: tuple[str, ...] = tuple(entry.scope for entry in SCOPES if entry.essential)
+
+# What unattended reading needs, and no more: it acts for no user, so that the EHR cannot narrow it
+# to one chart (SMART App Launch 2.2.0, backend-services.html).
+BACKEND_SCOPE_REASONS: tuple[ScopeReason, ...] = (
+    ScopeReason("system/Patient.r", "Compare a new study's patient with its images."),
+    ScopeReason("system/ImagingStudy.rs", "Find new studies."),
+    ScopeReason("system/Endpoint.r", "Find the image archive of a study."),
+    ScopeReason("system/DiagnosticReport.crus", "Look for earlier reports and write the new one."),
+    ScopeReason("system/Observation.crus", "Write the probability that the report refers to."),
+    ScopeReason("system/Task.crus", "Keep the order of the worklist."),
+    ScopeReason("system/Subscription.crud", "Be told of new studies."),
+)
+BACKEND_SCOPES: tuple[str, ...] = tuple(entry.scope for entry in BACKEND_SCOPE_REASONS)

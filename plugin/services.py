@@ -12,6 +12,7 @@ from sqlalchemy import select
 from plugin.database import Database
 from plugin.ehrs import EhrRegistry
 from plugin.errors import SettingsError
+from plugin.launching.backend_tokens import BackendTokens
 from plugin.launching.keys import SecretKeys
 from plugin.launching.launch_states import StateStore
 from plugin.launching.launches import LaunchStore
@@ -36,6 +37,8 @@ class Services:
         For tokens; an `FhirClient` for a launch comes from `tokens`.
     configurations : ConfigurationCache
         What the EHRs say about their authorization servers; with short limits of its own.
+    backend_tokens : BackendTokens
+        For reading without a user; never a stand-in for a user's token that ran out.
     """
 
     settings: Settings
@@ -49,6 +52,7 @@ class Services:
     states: StateStore
     launches: LaunchStore
     tokens: Tokens
+    backend_tokens: BackendTokens
 
 
 def build_services(settings: Settings) -> Services:
@@ -88,6 +92,7 @@ def build_services(settings: Settings) -> Services:
         states=states,
         launches=launches,
         tokens=tokens,
+        backend_tokens=BackendTokens(ehrs, http, configurations, keys.signing, settings.jwks_url),
     )
 
 

@@ -20,6 +20,8 @@ fhir_user.py              the ``fhirUser`` claim as a reference
 context.py                patient, encounter, fhirContext, intent
 scopes.py                 what was granted against what is needed
 launch.py                 the steps above as three calls
+introspection.py          what the server says of a token that it gave
+backend.py                a token without a user (backend services)
 fhir_client.py            reading and writing FHIR with the token
 fhir_answers.py           status and OperationOutcome (outcome.py) as errors
 fhir_addresses.py         references, Location, next links

@@ -14,6 +14,7 @@ from smart_launch.fhir_user import FhirUser
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _RELATIVE = re.compile(r"(?P<type>[A-Z][A-Za-z]{0,63})/(?P<id>[A-Za-z0-9\-.]{1,64})")
 _LONGEST_TEXT = 256
+_LONGEST_APP_CONTEXT = 4096
 _MOST_ITEMS = 200
 
 
@@ -64,11 +65,15 @@ class LaunchContext:
         https address of the EHR's style sheet description.
     user : FhirUser or None
         The user with type and id.
+    app_context : str or None
+        ``appContext``: what the link of a CDS card carried, at most 4096 characters. Whoever made
+        the link wrote it: every value in it is to be checked against the record.
 
     References
     ----------
     SMART App Launch 2.2.0,
-    scopes-and-launch-context.html#launch-context-arrives-with-your-access_token
+    scopes-and-launch-context.html#launch-context-arrives-with-your-access_token;
+    CDS Hooks 2.0, "Link" (``appContext``)
     """
 
     patient: str | None = field(default=None, repr=False)
@@ -80,6 +85,7 @@ class LaunchContext:
     tenant: str | None = None
     smart_style_url: str | None = None
     user: FhirUser | None = field(default=None, repr=False)
+    app_context: str | None = field(default=None, repr=False)
 
     @property
     def imaging_studies(self) -> tuple[str, ...]:
@@ -144,6 +150,7 @@ def read_context(
         tenant=_text(parameters.get("tenant")),
         smart_style_url=style if style is not None and _may_be_called(style) else None,
         user=user,
+        app_context=_opaque(parameters.get("appContext")),
     )
 
 
@@ -216,3 +223,8 @@ def _text(value: object, longest: int = _LONGEST_TEXT) -> str | None:
     if isinstance(value, str) and 0 < len(value) <= longest and value.isprintable():
         return value
     return None
+
+
+def _opaque(value: object) -> str | None:
+    """Read ``appContext``: JSON in it may be laid out in lines, so that any character passes."""
+    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_APP_CONTEXT else None

@@ -1,7 +1,6 @@
 """A whole launch in two calls, and what may follow: refresh and revocation.
 
-SMART App Launch 2.2.0, app-launch.html. Backend services (client_credentials) would be one more
-function here: discovery, client authentication and ``read_token_response`` are ready for it.
+SMART App Launch 2.2.0, app-launch.html. Without a user: ``backend.py``.
 """
 
 from __future__ import annotations

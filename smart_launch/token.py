@@ -128,6 +128,42 @@ def build_refresh_request(
     return _request(configuration.token_endpoint, form, registration, configuration, keys)
 
 
+def build_backend_request(
+    registration: ClientRegistration,
+    configuration: SmartConfiguration,
+    *,
+    scopes: Sequence[str],
+    keys: KeySet | None,
+) -> TokenRequest:
+    """Ask for a token of the app itself, without a user.
+
+    References
+    ----------
+    SMART App Launch 2.2.0, backend-services.html#obtain-access-token; RFC 6749 4.4.2
+    """
+    form = {"grant_type": "client_credentials", "scope": " ".join(scopes)}
+    return _request(configuration.token_endpoint, form, registration, configuration, keys)
+
+
+def build_introspection_request(
+    registration: ClientRegistration,
+    configuration: SmartConfiguration,
+    *,
+    token: str,
+    keys: KeySet | None = None,
+) -> TokenRequest | None:
+    """Ask what an access token is good for; None where the server offers no introspection.
+
+    References
+    ----------
+    RFC 7662 2.1; SMART App Launch 2.2.0, token-introspection.html
+    """
+    if configuration.introspection_endpoint is None:
+        return None
+    form = {"token": token, "token_type_hint": "access_token"}
+    return _request(configuration.introspection_endpoint, form, registration, configuration, keys)
+
+
 def build_revocation_request(
     registration: ClientRegistration,
     configuration: SmartConfiguration,

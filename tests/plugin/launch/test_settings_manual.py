@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from plugin.ehrs import Ehr
-from plugin.scopes import SCOPES
+from plugin.scopes import BACKEND_SCOPE_REASONS, SCOPES
 from plugin.settings import Settings
 
 MANUAL = (Path(__file__).parents[3] / "docs" / "settings.md").read_text("utf-8")
@@ -27,7 +27,7 @@ def described_default(entry: Field[Any]) -> str:
     """The words of the manual for a default."""
     if entry.default is MISSING and entry.default_factory is MISSING:
         return "required"
-    if entry.name == "scopes":
+    if entry.name in ("scopes", "backend_scopes"):
         return "see below"
     value = entry.default if entry.default is not MISSING else {}
     if value in (None, "", (), {}):
@@ -60,3 +60,9 @@ def test_manual_lists_each_scope_with_its_reason() -> None:
     }
     refused = [name for name, cells in rows("Scopes").items() if "refused" in cells[1]]
     assert refused == [entry.scope for entry in SCOPES if entry.essential]
+
+
+def test_manual_lists_each_scope_of_unattended_reading_with_its_reason() -> None:
+    assert {name: cells[0] for name, cells in rows("Scopes of unattended reading").items()} == {
+        entry.scope: entry.reason for entry in BACKEND_SCOPE_REASONS
+    }
