@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 Resource = dict[str, Any]
 Parameters = Sequence[tuple[str, str]]
+ValidationMode = Literal["create", "update"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,22 @@ class Written:
         return str(self.resource.get("meta", {}).get("versionId", ""))
 
 
+@dataclass(frozen=True)
+class ValidationQuestion:
+    """What ``$validate`` asks (R4, Resource operation "validate").
+
+    Attributes
+    ----------
+    resource : dict
+        The resource; for an update under its id, for a create without one.
+    mode : {"create", "update"} or None
+        The write that is meant; None asks about the content only.
+    """
+
+    resource: Resource
+    mode: ValidationMode | None
+
+
 class FhirBackend(Protocol):
     """The FHIR R4 interactions that the hospital offers. All raise ``FhirProblem``."""
 
@@ -72,6 +89,10 @@ class FhirBackend(Protocol):
 
     def transaction(self, bundle: Resource) -> Resource:
         """All entries or none; answers a ``transaction-response`` Bundle."""
+        ...
+
+    def validate(self, question: ValidationQuestion) -> Resource:
+        """OperationOutcome about a resource; nothing is stored, and an error is an answer."""
         ...
 
     def close(self) -> None:

@@ -6,8 +6,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import FhirProblem
-from sandbox.fhir.bundle_entries import Entry, response_entry
+from sandbox.fhir.bundle_entries import Entry, read_answer, response_entry
 from sandbox.fhir.outcome import operation_outcome
+from sandbox.fhir.searchset import searchset
 
 if TYPE_CHECKING:
     from sandbox.fhir.guard import GuardedRecords
@@ -28,10 +29,7 @@ def _run(records: GuardedRecords, entry: Entry) -> dict[str, Any]:
     if entry.method == "PUT":
         return response_entry(records.update(entry.resource, entry.if_match))
     if entry.resource_id is not None:
-        found = records.read(entry.kind, entry.resource_id)
-        return {"response": {"status": "200 OK"}, "resource": found}
+        return read_answer(records.read(entry.kind, entry.resource_id))
     page = records.search(entry.kind, entry.query)
-    matches = [{"resource": r, "search": {"mode": "match"}} for r in page.matches]
-    includes = [{"resource": r, "search": {"mode": "include"}} for r in page.includes]
-    found = {"resourceType": "Bundle", "type": "searchset", "entry": [*matches, *includes]}
+    found = searchset(entry.kind, entry.query, page, records.base)
     return {"response": {"status": "200 OK"}, "resource": found}

@@ -140,12 +140,21 @@ def read_version(tag: str | None) -> str | None:
 
 def response_entry(written: Written) -> dict[str, Any]:
     """Entry of a response Bundle for a resource that was written."""
-    resource, meta = written.resource, written.resource.get("meta", {})
+    resource = written.resource
     answer = {
         "status": "201 Created" if written.created else "200 OK",
         "location": f"{resource['resourceType']}/{resource['id']}/_history/{written.version}",
-        "etag": f'W/"{written.version}"',
+        **_version_of(resource),
     }
-    if "lastUpdated" in meta:
-        answer["lastModified"] = meta["lastUpdated"]
     return {"response": answer, "resource": resource}
+
+
+def read_answer(resource: Resource) -> dict[str, Any]:
+    """Entry of a response Bundle for a resource that was read."""
+    return {"response": {"status": "200 OK", **_version_of(resource)}, "resource": resource}
+
+
+def _version_of(resource: Resource) -> dict[str, str]:
+    meta = resource.get("meta", {})
+    found = {"etag": f'W/"{meta["versionId"]}"'} if "versionId" in meta else {}
+    return {**found, "lastModified": meta["lastUpdated"]} if "lastUpdated" in meta else found

@@ -9,6 +9,7 @@ from sandbox.settings import SandboxSettings
 
 _OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+_VALIDATE = "http://hl7.org/fhir/OperationDefinition/Resource-validate"
 # Fixed, because R4 asks for the date on which the statement last changed.
 STATEMENT_DATE = "2026-11-22"
 
@@ -67,6 +68,7 @@ def _resource(kind: str, settings: SandboxSettings) -> dict[str, Any]:
         "readHistory": True,
         "updateCreate": settings.write_profile in ("transaction-put", "put"),
         "conditionalCreate": settings.write_profile != "none",
+        "operation": [{"name": "validate", "definition": _VALIDATE}],
         "searchParam": [{"name": p.name, "type": p.kind} for p in parameters],
     }
     return {**described, "searchInclude": includes} if includes else described

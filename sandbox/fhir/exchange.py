@@ -115,9 +115,11 @@ def written_answer(request: Request, written: Written, base: str) -> Response:
 def bundle_answer(request: Request, bundle: Resource) -> Response:
     """Answer a transaction or batch; without ``return=representation`` writes show no bodies."""
     preference = _preference(request) if "Prefer" in request.headers else "minimal"
-    if preference != "representation" and bundle["type"] == "transaction-response":
+    if preference != "representation":
         for entry in bundle["entry"]:
-            entry.pop("resource", None)
+            # What a batch has read is shown in any case.
+            if bundle["type"] == "transaction-response" or "location" in entry["response"]:
+                entry.pop("resource", None)
     return fhir_json(bundle)
 
 

@@ -18,7 +18,13 @@ from requests.adapters import HTTPAdapter
 from sandbox.errors import FhirProblem
 from sandbox.fhir.elements import make_relative, replace_prefix
 from sandbox.fhir.search_parameters import check_names, include_parameter
-from sandbox.fhir_backend import Parameters, Resource, SearchPage, Written
+from sandbox.fhir_backend import (
+    Parameters,
+    Resource,
+    SearchPage,
+    ValidationQuestion,
+    Written,
+)
 
 TIMEOUT_S = 30
 _NEXT = re.compile(r"/?([A-Z][A-Za-z]+)?\?[^#\s]+")
@@ -104,6 +110,14 @@ class GatewayRecords:
     def transaction(self, bundle: Resource) -> Resource:
         """Hand a transaction on."""
         return self._send("POST", "", self._outgoing(bundle))[1]
+
+    def validate(self, question: ValidationQuestion) -> Resource:
+        """Ask the real server; it may answer errors with 200, or refuse (R4 allows no refusal)."""
+        mode = f"?mode={question.mode}" if question.mode else ""
+        resource = question.resource
+        instance = f"/{resource['id']}" if question.mode == "update" else ""
+        path = f"/{resource['resourceType']}{instance}/$validate{mode}"
+        return self._send("POST", path, self._outgoing(resource))[1]
 
     def _outgoing(self, resource: Resource) -> Resource:
         make_relative(resource, self._base)

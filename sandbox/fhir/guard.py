@@ -19,8 +19,20 @@ from sandbox.fhir.bundle_entries import Entry, read_entries
 from sandbox.fhir.compartment import PATIENT_TYPES, patients_of
 from sandbox.fhir.elements import local_reference, make_relative, references_in
 from sandbox.fhir.search_parameters import PARAMETERS, check_names, include_parameter
-from sandbox.fhir.write_profile import check_create, check_transaction, check_update
-from sandbox.fhir_backend import FhirBackend, Parameters, Resource, SearchPage, Written
+from sandbox.fhir.write_profile import (
+    check_create,
+    check_transaction,
+    check_update,
+    check_validate,
+)
+from sandbox.fhir_backend import (
+    FhirBackend,
+    Parameters,
+    Resource,
+    SearchPage,
+    ValidationQuestion,
+    Written,
+)
 from sandbox.settings import WriteProfile
 
 # What a write was checked against must still hold when it is done.
@@ -54,6 +66,11 @@ class GuardedRecords:
         self._access = access
         self._base = base
         self._profile = profile
+
+    @property
+    def base(self) -> str:
+        """FHIR base of the hospital."""
+        return self._base
 
     def read(self, kind: str, resource_id: str, version: str | None = None) -> Resource:
         """Read the current or one older version."""
@@ -96,6 +113,16 @@ class GuardedRecords:
         with _WRITING:
             self._check_update(resource, _NOTHING)
             return self._backend.update(resource, if_match=if_match)
+
+    def validate(self, question: ValidationQuestion) -> Resource:
+        """Say whether a record could be written, with the scopes and the patient of the write."""
+        resource = question.resource
+        check_validate(self._profile, question.mode)
+        if question.mode == "update":
+            self._check_update(resource, _NOTHING)
+        else:
+            self._check_create(resource, None, _NOTHING)
+        return self._backend.validate(question)
 
     def bundle(self, bundle: Resource) -> Resource:
         """Run a transaction (all or nothing) or a batch (each for itself)."""

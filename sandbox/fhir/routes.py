@@ -18,6 +18,7 @@ from sandbox.fhir.exchange import bundle_answer, check_accept, fhir_json, read_b
 from sandbox.fhir.guard import GuardedRecords
 from sandbox.fhir.outcome import operation_outcome
 from sandbox.fhir.searchset import searchset
+from sandbox.fhir.validate_operation import read_question
 from sandbox.fhir_backend import Resource
 
 _BASE = "/fhir/r4"
@@ -80,6 +81,15 @@ def create(kind: str) -> Response:
     resource = _body_of(kind)
     written = records.create(resource, request.headers.get("If-None-Exist"))
     return written_answer(request, written, hospital.current().settings.fhir_base)
+
+
+@blueprint.post(f"{_BASE}/<kind>/$validate")
+@blueprint.post(f"{_BASE}/<kind>/<resource_id>/$validate")
+def validate(kind: str, resource_id: str | None = None) -> Response:
+    """Say whether a resource could be written; nothing is stored."""
+    records = _records()
+    question = read_question(kind, resource_id, request.args, read_body(request))
+    return fhir_json(records.validate(question))
 
 
 @blueprint.put(f"{_BASE}/<kind>/<resource_id>")

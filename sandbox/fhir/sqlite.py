@@ -22,11 +22,18 @@ from sandbox.errors import FhirProblem
 from sandbox.fhir import transactions
 from sandbox.fhir.elements import local_reference, make_relative, references_in, values_at
 from sandbox.fhir.index import terms_of
+from sandbox.fhir.outcome import no_issues, operation_outcome
 from sandbox.fhir.search_parameters import PARAMETERS, include_parameter
 from sandbox.fhir.search_query import SearchPlan, plan_search
 from sandbox.fhir.tables import metadata, resources, terms, versions
 from sandbox.fhir.validation import check_reference_forms, check_resource
-from sandbox.fhir_backend import Parameters, Resource, SearchPage, Written
+from sandbox.fhir_backend import (
+    Parameters,
+    Resource,
+    SearchPage,
+    ValidationQuestion,
+    Written,
+)
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
@@ -101,6 +108,23 @@ class SqliteRecords:
         """All entries or none."""
         with self._writes() as connection:
             return transactions.run(self, connection, bundle)
+
+    def validate(self, question: ValidationQuestion) -> Resource:
+        """Say what a write would be refused for, and write nothing."""
+        resource = copy.deepcopy(question.resource)
+        try:
+            check_resource(resource)
+            make_relative(resource, self._base)
+            check_reference_forms(resource)
+        except FhirProblem as error:
+            return operation_outcome(error)
+        try:
+            with self._engine.connect() as connection:
+                self._check_targets(connection, resource, frozenset())
+        except FhirProblem as error:
+            # The missing record may come with the write, in one transaction.
+            return operation_outcome(error, severity="warning")
+        return no_issues()
 
     def create_within(
         self,
@@ -199,7 +223,7 @@ class SqliteRecords:
         """Referential integrity: a reference to an own record must find it."""
         for path, holder in references_in(resource):
             local = local_reference(holder["reference"])
-            itself = local == (resource["resourceType"], resource["id"])
+            itself = local == (resource["resourceType"], resource.get("id"))
             if local is None or itself or "/".join(local) in coming:
                 continue
             if local[0] not in PARAMETERS or _current(connection, *local) is None:

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from sandbox.errors import FhirProblem
+from sandbox.fhir_backend import ValidationMode
 from sandbox.settings import WriteProfile
 
 
@@ -38,6 +39,15 @@ def check_update(profile: WriteProfile, *, exists: bool) -> None:
         raise _not_offered("this server is read only")
     if profile == "create" and not exists:
         raise _not_offered("this server gives the ids itself: PUT changes only what is there")
+
+
+def check_validate(profile: WriteProfile, mode: ValidationMode | None) -> None:
+    """Refuse to validate for a write that is not offered.
+
+    Whether an update may create is looked at where the record is looked up.
+    """
+    if profile == "none" and mode is not None:
+        raise _not_offered("this server is read only")
 
 
 def _not_offered(text: str) -> FhirProblem:

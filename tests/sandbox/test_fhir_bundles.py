@@ -179,3 +179,50 @@ def test_batch_entries_stand_for_themselves(fhir: FhirSession) -> None:
     assert entries[3]["response"]["outcome"]["resourceType"] == "OperationOutcome"
     found = [e["resource"]["id"] for e in entries[4]["resource"]["entry"]]
     assert found == ["clark-dan-chest-xray"]
+
+
+def get(url: str) -> dict[str, Any]:
+    return {"request": {"method": "GET", "url": url}}
+
+
+def test_batch_of_reads_answers_as_the_single_requests_would(fhir: FhirSession) -> None:
+    study = "ImagingStudy/clark-dan-chest-xray"
+    query = "ImagingStudy?_id=clark-dan-chest-xray&_include=ImagingStudy:subject"
+    response = send(fhir, get(study), get(query), kind="batch")
+    read, found = response.json()["entry"]
+    alone = fhir.get(f"/{study}")
+    assert (read["resource"], read["response"]["etag"]) == (alone.json(), alone.headers["ETag"])
+    assert found["resource"] == fhir.get(f"/{query}").json()
+
+
+def test_batch_of_reads_is_guarded_entry_by_entry(hospital: RunningSandbox) -> None:
+    narrow = SmartClient(hospital).fhir("launch patient/ImagingStudy.rs")
+    response = send(
+        narrow,
+        get("ImagingStudy?patient=mayer-rosa"),
+        get("ImagingStudy?_include=ImagingStudy:subject"),
+        get("Patient/clark-dan"),
+        get("ImagingStudy/clark-dan-chest-xray"),
+        kind="batch",
+    )
+    assert statuses(response) == ["403", "403", "403", "200"]
+
+
+def test_writes_of_a_batch_show_no_bodies_unless_asked(fhir: FhirSession) -> None:
+    entries = (put(observation(id="batch-3")), get("Patient/clark-dan"))
+    plain = send(fhir, *entries, kind="batch").json()["entry"]
+    full = send(fhir, *entries, kind="batch", Prefer="return=representation").json()["entry"]
+    assert ["resource" in entry for entry in plain] == [False, True]
+    assert ["resource" in entry for entry in full] == [True, True]
+
+
+def test_includes_of_a_search_stay_within_scope_and_patient(
+    hospital: RunningSandbox, fhir: FhirSession
+) -> None:
+    send(fhir, put(observation(id="inc-1")))
+    send(fhir, put(report(id="inc-2", result=[{"reference": "Observation/inc-1"}])))
+    path = "/DiagnosticReport?_id=inc-2&_include=DiagnosticReport:result"
+    everything = f"{path}&_include=DiagnosticReport:subject"
+    assert set(fhir.ids(everything)) == {"inc-1", "inc-2", "clark-dan"}
+    narrow = SmartClient(hospital).fhir("launch patient/DiagnosticReport.rs")
+    assert narrow.get(path).status_code == 403

@@ -141,6 +141,15 @@ def test_refusals_of_the_real_server_are_handed_on(fhir: FhirSession) -> None:
     assert "must be one of" in texts(response)
 
 
+def test_validation_is_asked_of_the_real_server(upstream: Upstream, fhir: FhirSession) -> None:
+    upstream.seen.clear()
+    path = "/DiagnosticReport/$validate?mode=create"
+    good, bad = (fhir.send("POST", path, report(status=s)).json() for s in ("final", "bogus"))
+    assert [each["issue"][0]["severity"] for each in (good, bad)] == ["information", "error"]
+    assert upstream.seen[-1][0] == "/baseR4/DiagnosticReport/$validate?mode=create"
+    assert fhir.send("POST", path, report("mayer-rosa")).status_code == 403
+
+
 def test_warnings_of_the_real_server_do_not_hide_its_error(fhir: FhirSession) -> None:
     response = fhir.send("POST", "", bundle(post(observation())))
     assert response.status_code == 422

@@ -19,7 +19,7 @@ from sandbox.errors import FhirProblem
 from sandbox.fhir.bundle_entries import read_version
 from sandbox.fhir.outcome import operation_outcome
 from sandbox.fhir.sqlite import SqliteRecords
-from sandbox.fhir_backend import Written
+from sandbox.fhir_backend import ValidationQuestion, Written
 
 
 class Upstream:
@@ -43,6 +43,7 @@ class Upstream:
         add("/baseR4", "page", self._page)
         add("/baseR4", "bundle", self._bundle, methods=["POST"])
         add("/baseR4/<kind>", "search", self._search)
+        add("/baseR4/<kind>/$validate", "validate", self._validate, methods=["POST"])
         add("/baseR4/<kind>", "create", self._create, methods=["POST"])
         add("/baseR4/<kind>/<name>", "read", self._read)
         add("/baseR4/<kind>/<name>/_history/<version>", "vread", self._vread)
@@ -93,6 +94,11 @@ class Upstream:
         assert request.get_json()["resourceType"] == kind
         query = request.headers.get("If-None-Exist")
         return self._written(self.records.create(request.get_json(), if_none_exist=query))
+
+    def _validate(self, kind: str) -> Response:
+        body = request.get_json()
+        assert body["resourceType"] == kind
+        return jsonify(self.records.validate(ValidationQuestion(body, "create")))
 
     def _update(self, kind: str, name: str) -> tuple[Response, int]:
         assert (request.get_json()["resourceType"], request.get_json()["id"]) == (kind, name)
