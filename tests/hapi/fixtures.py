@@ -1,0 +1,17 @@
+"""The one HAPI server of a test run: it takes some 15 s to start, so nobody starts a second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hapi.server import Hapi, require_hapi, running_hapi
+
+
+@pytest.fixture(scope="session")
+def hapi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hapi]:
+    """Give a validating server; its records are shared, so tests bring patients of their own."""
+    require_hapi()
+    with running_hapi(tmp_path_factory.mktemp("hapi")) as running:
+        yield running
