@@ -100,6 +100,12 @@ class Ehr:
     ai_security_label: bool = described(
         "Also label reports with `AIAST`; some servers refuse the code.", False
     )
+    cds_issuer: str | None = described(
+        "`iss` of the EHR's CDS Hooks JWTs; empty: this EHR may not call the CDS service.", None
+    )
+    cds_jwks_url: str | None = described(
+        "Where that EHR's CDS Hooks keys are served; a `jku` in a JWT must be this address.", None
+    )
     redirect_uri: str = ""
 
     def registration(self, jwks_url: str | None = None) -> ClientRegistration:
@@ -149,12 +155,12 @@ class EhrRegistry:
     Parameters
     ----------
     ehrs : iterable of Ehr
-        Ids and issuers must each be unique.
+        Ids, issuers and issuers of CDS Hooks JWTs must each be unique.
 
     Raises
     ------
     SettingsError
-        Two EHRs share an id or an issuer.
+        Two EHRs share one of them.
     """
 
     def __init__(self, ehrs: Iterable[Ehr]) -> None:
@@ -163,6 +169,10 @@ class EhrRegistry:
         self._by_issuer = {ehr.issuer: ehr for ehr in self._ehrs}
         if len(self._by_id) < len(self._ehrs) or len(self._by_issuer) < len(self._ehrs):
             raise SettingsError("ehrs: id and issuer must be unique; got one of them twice")
+        callers = [ehr for ehr in self._ehrs if ehr.cds_issuer]
+        self._by_cds_issuer = {ehr.cds_issuer: ehr for ehr in callers}
+        if len(self._by_cds_issuer) < len(callers):
+            raise SettingsError("ehrs: cds_issuer must be unique; got one twice")
 
     def __iter__(self) -> Iterator[Ehr]:
         return iter(self._ehrs)
@@ -196,6 +206,10 @@ class EhrRegistry:
                 "this address belongs to none of them."
             )
         return self._by_id[ehr_id]
+
+    def by_cds_issuer(self, issuer: str) -> Ehr | None:
+        """Find the EHR whose CDS Hooks JWTs have exactly this `iss`; None where none may call."""
+        return self._by_cds_issuer.get(issuer)
 
 
 def read_ehr(table: Mapping[str, Any], base_url: str, env: Mapping[str, str]) -> Ehr:
@@ -255,10 +269,18 @@ def _check_ehr(place: str, ehr: Ehr, variable: str) -> None:
     for key in ("frame_ancestors", "pacs_origins"):
         for origin in getattr(ehr, key):
             check_origin(f"{place}.{key}", origin)
+    _check_cds(place, ehr)
     if not ehr.backend_scopes or not all(map(_is_system_scope, ehr.backend_scopes)):
         raise SettingsError(f"{place}.backend_scopes must be system/ scopes, at least one")
     if ehr.authentication == "secret" and not ehr.client_secret:
         raise SettingsError(f"{place}: authentication `secret` needs {variable}; it is missing")
+
+
+def _check_cds(place: str, ehr: Ehr) -> None:
+    if bool(ehr.cds_issuer) != bool(ehr.cds_jwks_url):
+        raise SettingsError(f"{place}: cds_issuer and cds_jwks_url must be set together")
+    if ehr.cds_jwks_url:
+        check_web_address(f"{place}.cds_jwks_url", ehr.cds_jwks_url)
 
 
 def _is_system_scope(scope: str) -> bool:
