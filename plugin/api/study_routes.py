@@ -20,6 +20,7 @@ from plugin.jobs.queueing import cache, enqueue, nudge
 from plugin.jobs.sweep import resume_awaiting
 from plugin.launching.handles import current_launch, services
 from plugin.launching.launches import OpenLaunch
+from plugin.launching.wanted_study import wanted_study
 from plugin.readings import RUNNING, Opening, Reading
 from plugin.record import Record
 from plugin.steps import OPENING_STEPS, waiting
@@ -71,6 +72,7 @@ def show_launch() -> Response:
     launch = current_launch()
     patient = record_of(launch).read("Patient", launch.context.require_patient())
     _resume(launch)
+    wanted = wanted_study(launch.context)
     limits = [text for model in known_models(services().database) for text in model.limits]
     return jsonify(
         ehr={"id": launch.ehr.id, "name": launch.ehr.name},
@@ -83,7 +85,9 @@ def show_launch() -> Response:
         },
         user={"name": " ".join(launch.user.split("/")[-2:])} if launch.user else None,
         need_patient_banner=launch.context.need_patient_banner,
-        study=launch.context.imaging_study,
+        study=wanted.id,
+        study_uid=wanted.uid,
+        study_unclear=wanted.unclear,
         intent=launch.context.intent,
         missing_scopes=[asdict(entry) for entry in launch.missing],
         writes=launch.ehr.write != "none",

@@ -7,7 +7,7 @@ import { announce, byId, element, icon } from "./elements.js";
 import { showPatient, showWarnings } from "./patient.js";
 import { Picture } from "./picture.js";
 import { problemCard } from "./problem.js";
-import { foldStudies, showStudies, studyToOpen } from "./studies.js";
+import { askedStudy, foldStudies, showStudies, studyToOpen } from "./studies.js";
 
 class ReadingPage {
   #api;
@@ -46,8 +46,7 @@ class ReadingPage {
     byId("opening").hidden = true;
     byId("layout").hidden = false;
     byId("skip").hidden = false;
-    const wanted = history.state?.study ?? launch.study;
-    const study = studyToOpen(this.#studies, wanted);
+    const study = studyToOpen(this.#studies, launch, history.state?.study);
     if (study) this.#choose(study);
     else this.#ask(launch);
   }
@@ -56,11 +55,12 @@ class ReadingPage {
   #ask(launch) {
     this.#list();
     const readable = this.#studies.some((study) => study.readable);
-    const named = this.#studies.find((study) => study.id === launch.study);
+    const named = askedStudy(this.#studies, launch);
     let text = "Choose an imaging study from the list.";
     if (!this.#studies.length) text = "There is no image to show.";
     else if (!readable) text = "None of these studies can be read. The list says why.";
     else if (named) text = `The study that the chart asked for cannot be read: ${named.why_not} Choose another one from the list.`;
+    else if (launch.study_unclear) text = launch.study_unclear;
     else if (launch.study) text = "The study that the chart asked for is not among this patient's studies. Choose one from the list.";
     byId("viewport-message").replaceChildren(element("p", { class: "waiting" }, icon("image"), text));
     byId("layout").classList.add("nothing-chosen");

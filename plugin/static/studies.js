@@ -85,9 +85,18 @@ export function foldStudies(studies) {
   byId("studies-box").open = !small && studies.length <= 3;
 }
 
-/** The study to open by itself: the chart's, or the only one that can be read. Never a guess between two. */
-export function studyToOpen(studies, wanted) {
+/** The study that the launch asks for, if the list has it with the same DICOM number. */
+export function askedStudy(studies, { study: id, study_uid: uid }) {
+  return studies.find((study) => study.id === id && (!uid || study.uid === uid)) ?? null;
+}
+
+/**
+ * The study to open by itself: the one that was open before a reload, the launch's, or the only one
+ * that can be read. Never a guess between two, nor in place of one that was asked for.
+ */
+export function studyToOpen(studies, launch, kept) {
   const readable = studies.filter((study) => study.readable);
-  if (wanted) return readable.find((study) => study.id === wanted) ?? null;
-  return readable.length === 1 ? readable[0] : null;
+  if (kept) return readable.find((study) => study.id === kept) ?? null;
+  if (launch.study) return askedStudy(readable, launch);
+  return readable.length === 1 && !launch.study_unclear ? readable[0] : null;
 }
