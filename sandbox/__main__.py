@@ -16,6 +16,7 @@ from sandbox.server import RunningSandbox
 from sandbox.settings import WRITE_PROFILES, SandboxSettings
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
+_SECONDS = click.IntRange(min=1)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -29,7 +30,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--images", "images_dir", type=_FOLDER, help="Folder of X-rays to import.")
 @click.option("--write-profile", type=click.Choice(WRITE_PROFILES), default="transaction-put")
 @click.option("--refuse-frames", is_flag=True, help="Sign-in refuses to be framed.")
-@click.option("--access-token-seconds", "access_token_s", default=3600, show_default=True)
+@click.option("--access-token-seconds", "access_token_s", type=_SECONDS, default=3600)
+@click.option("--refresh-token-seconds", "refresh_token_s", type=_SECONDS, default=8 * 3600)
+@click.option("--backend-token-seconds", "backend_token_s", type=_SECONDS, default=300)
 def main(clients_file: Path, **options: Any) -> None:
     """Run the demo hospital until it is stopped; its first line says where it answers."""
     try:

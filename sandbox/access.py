@@ -41,8 +41,8 @@ class Access:
     ----------
     client_id : str
         The client.
-    user : str
-        ``Practitioner/<id>`` or ``Patient/<id>``.
+    user : str or None
+        ``Practitioner/<id>`` or ``Patient/<id>``; None for a backend service.
     patient : str or None
         Id of the patient in the launch context.
     scopes : tuple of str
@@ -50,7 +50,7 @@ class Access:
     """
 
     client_id: str
-    user: str
+    user: str | None
     patient: str | None
     scopes: tuple[str, ...]
 
@@ -73,9 +73,15 @@ class Access:
     def _reach_of(self, scope: ClinicalScope) -> set[str] | None:
         if scope.context == "patient":
             return {self.patient} if self.patient else set()
+        if scope.context == "system":
+            return (
+                None  # No patient compartment: the registration says which types, and that is all.
+            )
+        if self.user is None:
+            return set()
         kind, _, user_id = self.user.partition("/")
         # user/ reaches what the user may see: staff all patients, a patient only himself.
-        return {user_id} if scope.context == "user" and kind == "Patient" else None
+        return {user_id} if kind == "Patient" else None
 
 
 def require_access() -> Access:

@@ -59,7 +59,12 @@ def open_hospital(app: Flask, settings: SandboxSettings) -> Hospital:
         fhir=open_backend(settings),
         launches=LaunchBook(settings.launch_s),
         pending=PendingBook(),
-        grants=GrantBook(settings.code_s, settings.access_token_s, settings.refresh_token_s),
+        grants=GrantBook(
+            settings.code_s,
+            settings.access_token_s,
+            settings.refresh_token_s,
+            settings.backend_token_s,
+        ),
         signing_key=open_signing_key(settings.data_dir / "signing_key.json"),
         assertions=AssertionVerifier(settings.token_url),
     )

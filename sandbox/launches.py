@@ -34,6 +34,8 @@ class Launch:
         Encounter id.
     intent : str or None
         What the user wants to do (``intent``).
+    app_context : str or None
+        ``appContext`` of a CDS Hooks link, handed on unread (CDS Hooks 2.0, "Link").
     need_patient_banner : bool
         False when the viewer itself shows the patient beside the frame.
     """
@@ -44,6 +46,7 @@ class Launch:
     study: str | None = None
     encounter: str | None = None
     intent: str | None = None
+    app_context: str | None = None
     need_patient_banner: bool = True
 
 
@@ -96,6 +99,7 @@ def mint(
     user: str = "Practitioner/demo-radiologist",
     *,
     encounter: str | None = None,
+    app_context: str | None = None,
     need_patient_banner: bool = True,
 ) -> str:
     """Make a launch code within a request of the hospital (the viewer calls this).
@@ -108,6 +112,8 @@ def mint(
         Ids of the Patient, ImagingStudy and Encounter that are open.
     intent : str or None
         Handed on to the client.
+    app_context : str or None
+        Handed on to the client, unread.
     user : str
         ``Practitioner/<id>`` or ``Patient/<id>``: the one who is working.
 
@@ -119,12 +125,15 @@ def mint(
     Raises
     ------
     UnknownClientError
-        The client is not registered.
+        The client is not registered, or nobody opens it.
     """
     from sandbox import hospital
 
     house = hospital.current()
-    if client_id not in house.clients:
+    client = house.clients.get(client_id)
+    if client is None or not client.interactive:
         raise UnknownClientError("the client must be registered")
-    launch = Launch(client_id, user, patient, study, encounter, intent, need_patient_banner)
+    launch = Launch(
+        client_id, user, patient, study, encounter, intent, app_context, need_patient_banner
+    )
     return house.launches.mint(launch)

@@ -36,8 +36,11 @@ class SandboxSettings:
         Which kind of FHIR server it plays when written to.
     refuse_frames : bool
         ``/auth`` refuses to be framed, as many hospitals' servers do.
-    access_token_s, refresh_token_s, code_s, launch_s : int
-        Lifetimes in seconds.
+    access_token_s, refresh_token_s, backend_token_s, code_s, launch_s : int
+        Lifetimes in seconds; a refresh gives a new refresh token, but no longer life than this
+        counted from the sign-in. ``backend_token_s`` is that of a client nobody signed in to.
+    style_url : str or None
+        Named in token responses as ``smart_style_url`` in place of the hospital's own style.
     demo_records : bool
         Load the records of ``fhir_examples`` at the start.
     page_size : int
@@ -55,10 +58,12 @@ class SandboxSettings:
     refuse_frames: bool = False
     access_token_s: int = 3600
     refresh_token_s: int = 8 * 3600
+    backend_token_s: int = 300
     code_s: int = 60
     launch_s: int = 300
     demo_records: bool = True
     page_size: int = 50
+    style_url: str | None = None
 
     def __post_init__(self) -> None:
         if self.write_profile not in WRITE_PROFILES:

@@ -30,7 +30,15 @@ from sandbox.authorization import (  # noqa: E402  (the routes hang themselves o
     authorize_routes,
     configuration,
     sign_in_routes,
+    style,
     token_routes,
 )
 
-__all__ = ["authorize_routes", "blueprint", "configuration", "sign_in_routes", "token_routes"]
+__all__ = [
+    "authorize_routes",
+    "blueprint",
+    "configuration",
+    "sign_in_routes",
+    "style",
+    "token_routes",
+]

@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from sandbox.clients import Client
 from sandbox.errors import AuthorizeRefused
-from sandbox.scopes import grant, split_scopes
+from sandbox.scopes import clinical_scopes, grant, split_scopes
 
 # RFC 7636 4.2: base64url of a SHA-256 digest, without padding.
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -74,6 +74,8 @@ def read_authorization_request(
     launch = parameters.get("launch") or None
     if ("launch" in requested) != (launch is not None):
         raise refuse("invalid_request", "scope launch and parameter launch belong together")
+    if any(scope.context == "system" for scope in clinical_scopes(requested)):
+        raise refuse("invalid_scope", "system/ scopes are for clients that nobody signs in to")
     scopes = grant(requested, split_scopes(client.scopes))
     if launch is not None and "launch" not in scopes:
         raise refuse("invalid_scope", "the client is not registered for EHR launches")
@@ -92,7 +94,7 @@ def _client_and_redirect(
     client = clients.get(parameters["client_id"])
     if client is None:
         raise AuthorizeRefused("invalid_request", "the client is not registered")
-    if parameters["redirect_uri"] not in client.redirect_uris:
+    if not client.interactive or parameters["redirect_uri"] not in client.redirect_uris:
         raise AuthorizeRefused("invalid_request", "redirect_uri must be exactly a registered one")
     return client, parameters["redirect_uri"]
 

@@ -48,6 +48,7 @@ def _authorization_of_launch(checked: AuthorizationRequest) -> Authorization:
         study=launch.study,
         encounter=launch.encounter,
         intent=launch.intent,
+        app_context=launch.app_context,
         need_patient_banner=launch.need_patient_banner,
         nonce=checked.nonce,
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from flask import Response, jsonify
 
 from sandbox import hospital
 from sandbox.authorization import blueprint
+from sandbox.clients import GrantType
 
 CAPABILITIES = (
     "launch-ehr",
@@ -18,6 +19,7 @@ CAPABILITIES = (
     "client-confidential-asymmetric",
     "sso-openid-connect",
     "context-banner",
+    "context-style",
     "context-ehr-patient",
     "context-ehr-encounter",
     "context-standalone-patient",
@@ -37,6 +39,7 @@ SCOPES = (
     "offline_access",
     "patient/*.crus",
     "user/*.crus",
+    "system/*.crus",
 )
 
 
@@ -54,7 +57,7 @@ def configuration_document() -> dict[str, Any]:
         "token_endpoint_auth_signing_alg_values_supported": ["ES384", "RS384"],
         "revocation_endpoint": f"{auth}/revoke",
         "introspection_endpoint": f"{auth}/introspect",
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": list(get_args(GrantType)),
         "response_types_supported": ["code"],
         "scopes_supported": list(SCOPES),
         "code_challenge_methods_supported": ["S256"],

@@ -24,29 +24,35 @@ class Authorization:
 
     Attributes
     ----------
-    client_id, user : str
-        Who may use it, and ``Practitioner/<id>`` or ``Patient/<id>``.
+    client_id : str
+        Who may use it.
+    user : str or None
+        ``Practitioner/<id>`` or ``Patient/<id>``; None for a backend service.
     scopes : tuple of str
         Granted scopes.
-    patient, study, encounter, intent : str or None
+    patient, study, encounter, intent, app_context : str or None
         The launch context.
     need_patient_banner : bool
     nonce : str or None
         For the id_token.
     family : str
         Names the tokens that end together.
+    began : float
+        When, in seconds since the epoch: refreshing does not prolong a sign-in for ever.
     """
 
     client_id: str
-    user: str
+    user: str | None
     scopes: tuple[str, ...]
     patient: str | None = None
     study: str | None = None
     encounter: str | None = None
     intent: str | None = None
+    app_context: str | None = None
     need_patient_banner: bool = True
     nonce: str | None = None
     family: str = field(default_factory=lambda: secrets.token_hex(16))
+    began: float = field(default_factory=time.time)
 
 
 @dataclass(frozen=True)
@@ -82,12 +88,15 @@ class GrantBook:
 
     Parameters
     ----------
-    code_s, access_token_s, refresh_token_s : int
+    code_s, access_token_s, refresh_token_s, backend_token_s : int
         Lifetimes in seconds.
     """
 
-    def __init__(self, code_s: int, access_token_s: int, refresh_token_s: int) -> None:
+    def __init__(
+        self, code_s: int, access_token_s: int, refresh_token_s: int, backend_token_s: int = 300
+    ) -> None:
         self._code_s = code_s
+        self._backend_token_s = backend_token_s
         self._access_token_s = access_token_s
         self._refresh_token_s = refresh_token_s
         self._codes: dict[str, _Code] = {}
@@ -150,6 +159,14 @@ class GrantBook:
             self._used[key] = kept.authorization.family
             return self._issue(kept.authorization, access_scopes=scopes)
 
+    def issue_to_backend(self, client_id: str, scopes: tuple[str, ...]) -> IssuedTokens:
+        """Make a short-lived token without a user; it is never refreshed (RFC 6749 4.4.3)."""
+        authorization = Authorization(client_id, None, scopes)
+        with self._lock:
+            self._purge()
+            token = self._keep(authorization, "access", time.time() + self._backend_token_s)
+        return IssuedTokens(token, self._backend_token_s, None, authorization)
+
     def granted_scopes(self, refresh_token: str, client_id: str) -> tuple[str, ...] | None:
         """Scopes of the authorization behind a refresh token; None when it is not good."""
         with self._lock:
@@ -187,18 +204,19 @@ class GrantBook:
     ) -> IssuedTokens:
         self._purge()
         access = replace(authorization, scopes=access_scopes or authorization.scopes)
-        token = self._keep(access, "access", self._access_token_s)
+        now = time.time()
+        token = self._keep(access, "access", now + self._access_token_s)
         refreshable = {"online_access", "offline_access"} & set(authorization.scopes)
         refresh = None
         if refreshable:
             # A narrower access token does not narrow the refresh token (RFC 6749 6).
-            refresh = self._keep(authorization, "refresh", self._refresh_token_s)
+            end = authorization.began + self._refresh_token_s
+            refresh = self._keep(authorization, "refresh", end)
         return IssuedTokens(token, self._access_token_s, refresh, access)
 
-    def _keep(self, authorization: Authorization, kind: str, lifetime_s: int) -> str:
+    def _keep(self, authorization: Authorization, kind: str, end: float) -> str:
         token = secrets.token_urlsafe(32)
-        now = time.time()
-        self._tokens[_digest(token)] = TokenRecord(authorization, kind, now, now + lifetime_s)
+        self._tokens[_digest(token)] = TokenRecord(authorization, kind, time.time(), end)
         return token
 
     def _live(self, key: str, kind: str) -> TokenRecord | None:

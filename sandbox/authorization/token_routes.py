@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 from flask import Response, jsonify, request
 
@@ -12,25 +12,30 @@ from sandbox.authorization import blueprint
 from sandbox.authorization.client_authentication import authenticate_client, read_form
 from sandbox.authorization.grants import Authorization, IssuedTokens
 from sandbox.authorization.keys import make_id_token
-from sandbox.clients import Client
+from sandbox.authorization.style import style_url
+from sandbox.clients import Client, GrantType
 from sandbox.errors import OAuthError
-from sandbox.scopes import split_scopes, within
+from sandbox.scopes import clinical_scopes, split_scopes, within
 
 _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")  # RFC 7636 4.1
 
 
 @blueprint.post("/auth/token")
 def token() -> Response:
-    """Trade a code or a refresh token for an access token."""
+    """Trade a code, a refresh token, or a backend service's own proof for an access token."""
     form = read_form(request)
     client = authenticate_client(request, form, hospital.current())
     kind = form.get("grant_type")
+    if kind in get_args(GrantType) and kind not in client.grant_types:
+        raise OAuthError("unauthorized_client", "the client is not registered for this grant_type")
     if kind == "authorization_code":
         issued = _redeem(form, client)
         return jsonify(_token_response(issued, with_id_token=True))
     if kind == "refresh_token":
         return jsonify(_token_response(_refresh(form, client), with_id_token=False))
-    text = "grant_type must be authorization_code or refresh_token"
+    if kind == "client_credentials":
+        return jsonify(_token_response(_issue_to_backend(form, client), with_id_token=False))
+    text = f"grant_type must be one of {', '.join(get_args(GrantType))}"
     raise OAuthError("unsupported_grant_type" if kind else "invalid_request", text)
 
 
@@ -55,6 +60,20 @@ def _refresh(form: dict[str, str], client: Client) -> IssuedTokens:
             form["scope"], grants.granted_scopes(form["refresh_token"], client.client_id)
         )
     return grants.refresh(form["refresh_token"], client_id=client.client_id, scopes=wanted)
+
+
+def _issue_to_backend(form: dict[str, str], client: Client) -> IssuedTokens:
+    """SMART 2.2, "Backend Services": exactly the system scopes that were registered, or none."""
+    try:
+        wanted = split_scopes(form.get("scope", ""))
+    except ValueError as error:
+        raise OAuthError("invalid_scope", str(error)) from error
+    systems = [scope for scope in clinical_scopes(wanted) if scope.context == "system"]
+    if not wanted or len(systems) != len(wanted):
+        raise OAuthError("invalid_scope", "scope must name system/ scopes, and nothing else")
+    if not within(wanted, split_scopes(client.scopes)):
+        raise OAuthError("invalid_scope", "scope must not go beyond the registered scopes")
+    return hospital.current().grants.issue_to_backend(client.client_id, wanted)
 
 
 def _narrowed(text: str, granted: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -96,12 +115,15 @@ def _context(agreed: Authorization) -> dict[str, Any]:
     if agreed.patient:
         context["patient"] = agreed.patient
         context["need_patient_banner"] = agreed.need_patient_banner
+        context["smart_style_url"] = style_url()
     if agreed.encounter:
         context["encounter"] = agreed.encounter
     if agreed.study:
         context["fhirContext"] = [{"reference": f"ImagingStudy/{agreed.study}"}]
     if agreed.intent:
         context["intent"] = agreed.intent
+    if agreed.app_context is not None:
+        context["appContext"] = agreed.app_context
     return context
 
 
@@ -111,12 +133,22 @@ def _id_token(agreed: Authorization) -> str:
         house.signing_key,
         issuer=house.settings.fhir_base,
         client_id=agreed.client_id,
-        subject=agreed.user,
-        fhir_user=f"{house.settings.fhir_base}/{agreed.user}"
-        if "fhirUser" in agreed.scopes
-        else None,
+        subject=agreed.user or "",
+        fhir_user=_user_address(agreed) if "fhirUser" in agreed.scopes else None,
         nonce=agreed.nonce,
     )
+
+
+def _user_address(agreed: Authorization) -> str:
+    return f"{hospital.current().settings.fhir_base}/{agreed.user}"
+
+
+def _said_of_user(agreed: Authorization) -> dict[str, str]:
+    """Who an introspected token speaks for: of a backend service, itself (RFC 7662 2.2)."""
+    if agreed.user is None:
+        return {"sub": agreed.client_id}
+    subject = agreed.user.partition("/")[2]
+    return {"sub": subject, "fhirUser": _user_address(agreed)}
 
 
 @blueprint.post("/auth/revoke")
@@ -150,10 +182,10 @@ def introspect() -> Response:
             "scope": " ".join(agreed.scopes),
             "client_id": agreed.client_id,
             "iss": house.settings.fhir_base,
-            "sub": agreed.user.partition("/")[2],
-            "fhirUser": f"{house.settings.fhir_base}/{agreed.user}",
+            "token_type": "Bearer",
             "iat": int(found.issued),
             "exp": int(found.expires),
+            **_said_of_user(agreed),
             **_context(agreed),
         }
     )

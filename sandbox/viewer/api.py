@@ -15,6 +15,9 @@ from sandbox.viewer.chart import list_patients, list_studies, read_or_404, read_
 from sandbox.viewer.door import DEMO_USER, blueprint
 from sandbox.viewer.pages import embedded_client
 
+_LAUNCH_TEXTS = ("client_id", "patient", "study", "intent", "app_context")
+_MOST_APP_CONTEXT = 4096
+
 
 @blueprint.post("/viewer/launches")
 def make_launch() -> Response:
@@ -22,7 +25,7 @@ def make_launch() -> Response:
     asked = request.get_json(silent=True)
     if not isinstance(asked, dict):
         abort(400)
-    texts = {name: asked.get(name) for name in ("client_id", "patient", "study", "intent")}
+    texts = {name: asked.get(name) for name in _LAUNCH_TEXTS}
     if any(value is not None and not isinstance(value, str) for value in texts.values()):
         abort(400)
     banner = asked.get("need_patient_banner") is True
@@ -36,7 +39,7 @@ def open_window() -> BaseResponse:
     if client is None:
         abort(404)
     texts = {"client_id": client.client_id} | {
-        name: request.args.get(name) for name in ("patient", "study")
+        name: request.args.get(name) for name in ("patient", "study", "intent")
     }
     made = _launch(texts, need_patient_banner=True)
     if made["post"]:
@@ -52,14 +55,17 @@ def _launch(asked: dict[str, str | None], *, need_patient_banner: bool) -> dict[
     if study is not None and subject_id(read_or_404("ImagingStudy", study)) != patient:
         abort(404)
     client = hospital.current().clients.get(asked.get("client_id") or "")
-    if client is None:
+    if client is None or not client.interactive:
         abort(404)
+    if len(asked.get("app_context") or "") > _MOST_APP_CONTEXT:
+        abort(400)
     launch = launches.mint(
         client.client_id,
         patient,
         study,
         asked.get("intent"),
         DEMO_USER,
+        app_context=asked.get("app_context"),
         need_patient_banner=need_patient_banner,
     )
     iss = hospital.current().settings.fhir_base

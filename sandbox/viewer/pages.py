@@ -21,8 +21,8 @@ MOST_SIDE_BY_SIDE = 4
 
 
 def embedded_client() -> Client | None:
-    """The client that charts embed: the first that is registered."""
-    return next(iter(hospital.current().clients.values()), None)
+    """The client that charts embed: the first that people can open."""
+    return next((c for c in hospital.current().clients.values() if c.interactive), None)
 
 
 @blueprint.context_processor

@@ -19,6 +19,13 @@ RS384 = RSAKey.generate_key(2048, {"kid": "rsa"})
 JWKS = {"keys": [ES384.as_dict(private=False), RS384.as_dict(private=False)]}
 
 
+# What unattended reading needs, and nothing else.
+BACKEND_SCOPES = (
+    "system/Patient.r system/ImagingStudy.rs system/Endpoint.r system/DiagnosticReport.crus "
+    "system/Observation.crus system/Task.crus system/Subscription.crud"
+)
+
+
 def register(client_id: str, kind: str, **more: object) -> Client:
     values = {"scopes": f"{SCOPES} launch/patient offline_access", **more}
     address = "http://127.0.0.1:9/launch"
@@ -31,6 +38,14 @@ CLIENTS = (
     register("everything", "public", scopes="launch openid user/*.cruds patient/*.cruds"),
     register("with-secret", "secret", secret="se:cret/+ é"),
     register("with-keys", "private_key", jwks=JWKS),
+    Client(
+        "backend",
+        "Unattended reading",
+        "private_key",
+        scopes=BACKEND_SCOPES,
+        jwks=JWKS,
+        grant_types=("client_credentials",),
+    ),
 )
 
 

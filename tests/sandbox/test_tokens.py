@@ -137,6 +137,17 @@ def test_refresh_tokens_run_out(client: SmartClient, monkeypatch: pytest.MonkeyP
     assert error_of(client.token(refresh_form(token))) == "invalid_grant"
 
 
+def test_refreshing_does_not_prolong_a_sign_in_for_ever(
+    client: SmartClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifetime_s = client.hospital.settings.refresh_token_s
+    token = client.launch()["refresh_token"]
+    let_time_pass(monkeypatch, lifetime_s - 60)
+    renewed = client.token(refresh_form(token)).json()["refresh_token"]
+    let_time_pass(monkeypatch, lifetime_s + 1)
+    assert error_of(client.token(refresh_form(renewed))) == "invalid_grant"
+
+
 def test_no_refresh_token_without_its_scope(client: SmartClient) -> None:
     found = client.launch(scope="launch openid patient/Patient.r")
     assert "refresh_token" not in found
