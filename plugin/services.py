@@ -24,7 +24,7 @@ from smart_launch.configuration_cache import ConfigurationCache
 from smart_launch.http import Http, HttpLimits
 from smart_launch.server_keys import ServerKeyCache
 
-DISCOVERY_SECONDS = 10.0
+BRIEF_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Services:
     ----------
     http : Http
         For tokens; an `FhirClient` for a launch comes from `tokens`.
+    brief_http : Http
+        With short limits: for what a page waits for and can do without.
     configurations : ConfigurationCache
         What the EHRs say about their authorization servers; with short limits of its own.
     backend_tokens : BackendTokens
@@ -47,6 +49,7 @@ class Services:
     vault: Vault
     ehrs: EhrRegistry
     http: Http
+    brief_http: Http
     configurations: ConfigurationCache
     server_keys: ServerKeyCache
     states: StateStore
@@ -71,7 +74,8 @@ def build_services(settings: Settings) -> Services:
     states = StateStore(database, vault, settings.state_minutes * 60)
     launches = LaunchStore(database, vault, ehrs, settings)
     vault.check(database, states.key_ids() | launches.key_ids())
-    configurations = ConfigurationCache(Http(_discovery_limits(settings)))
+    brief_http = Http(_brief_limits(settings))
+    configurations = ConfigurationCache(brief_http)
     tokens = Tokens(
         launches,
         http,
@@ -87,6 +91,7 @@ def build_services(settings: Settings) -> Services:
         vault=vault,
         ehrs=ehrs,
         http=http,
+        brief_http=brief_http,
         configurations=configurations,
         server_keys=ServerKeyCache(),
         states=states,
@@ -147,9 +152,9 @@ def close_to_others(folder: Path) -> None:
             ) from error
 
 
-def _discovery_limits(settings: Settings) -> HttpLimits:
+def _brief_limits(settings: Settings) -> HttpLimits:
     """Short: anybody may ask for a launch, and each waits in a thread of the web process."""
-    wait_s = min(DISCOVERY_SECONDS, settings.http_timeout_s)
+    wait_s = min(BRIEF_SECONDS, settings.http_timeout_s)
     return HttpLimits(connect_s=min(3.0, wait_s), read_s=wait_s, total_s=wait_s, attempts=2)
 
 

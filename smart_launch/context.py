@@ -141,8 +141,8 @@ def read_context(
     """
     style = _text(parameters.get("smart_style_url"), 2048)
     return LaunchContext(
-        patient=_logical_id(parameters.get("patient"), "Patient"),
-        encounter=_logical_id(parameters.get("encounter"), "Encounter"),
+        patient=logical_id(parameters.get("patient"), "Patient"),
+        encounter=logical_id(parameters.get("encounter"), "Encounter"),
         fhir_context=read_fhir_context(parameters.get("fhirContext"), fhir_base),
         fhir_user=user.reference if user is not None else None,
         intent=_text(parameters.get("intent")),
@@ -203,8 +203,8 @@ def _identifier(value: object) -> tuple[str | None, str] | None:
     return None if text is None else (_text(value.get("system")), text)
 
 
-def _logical_id(value: object, kind: str) -> str | None:
-    """Read a logical id; some servers send ``Patient/1`` where ``1`` belongs."""
+def logical_id(value: object, kind: str) -> str | None:
+    """Read a logical id; None for what is none. Some servers send ``Patient/1`` for ``1``."""
     if not isinstance(value, str):
         return None
     text = value.removeprefix(f"{kind}/")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from smart_launch.client_keys import KeySet
+from smart_launch.context import logical_id
 from smart_launch.discovery import SmartConfiguration
 from smart_launch.errors import TokenRejected, TransportError
 from smart_launch.http import Http
@@ -111,7 +112,7 @@ def read_introspection(document: Mapping[str, Any]) -> Introspection:
         active=True,
         scope=_text(document.get("scope")),
         client_id=_text(document.get("client_id")),
-        patient=_text(document.get("patient")),
+        patient=logical_id(document.get("patient"), "Patient"),
         exp_s=_seconds(document.get("exp")),
         issuer=_text(document.get("iss")),
         subject=_text(document.get("sub")),

@@ -8,6 +8,7 @@ from plugin.ehrs import Ehr
 from plugin.errors import LaunchDenied
 from plugin.launching.callback_request import CallbackRequest
 from plugin.launching.held_tokens import HeldTokens
+from plugin.launching.introspecting import check_token
 from plugin.scopes import ESSENTIAL_SCOPES
 from plugin.services import Services
 from smart_launch.callback import check_authorization_error, check_response_issuer
@@ -53,6 +54,7 @@ def finish(services: Services, ehr: Ehr, arrived: CallbackRequest) -> str:
         raise
     try:
         check_completed(completed)
+        check_token(services, ehr, registration, configuration, completed)
     except (LaunchDenied, LaunchRefused):
         held = HeldTokens.of(completed.tokens, services.launches.clock())
         services.tokens.revoke_unopened(registration, configuration, held)

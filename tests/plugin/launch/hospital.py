@@ -41,6 +41,11 @@ class Behaviour:
     refresh_status: int = 400
     rotate: bool = True
     discovery: dict[str, Any] = field(default_factory=dict)
+    introspection: dict[str, Any] = field(default_factory=dict)
+    introspection_status: int = 200
+    backend: dict[str, Any] = field(default_factory=dict)
+    backend_status: int = 200
+    style: Any = None
 
 
 class Hospital:
@@ -92,6 +97,8 @@ class Hospital:
         app.get("/jwks")(lambda: jsonify(keys=[self.key.as_dict(private=False)]))
         app.post("/token")(self._token)
         app.post("/revoke")(self._revoke)
+        app.post("/introspect")(self._introspect)
+        app.get("/style.json")(self._style)
         return app
 
     def _discovery(self) -> Any:
@@ -110,7 +117,17 @@ class Hospital:
         self.revoked.append(request.form["token"])
         return ""
 
+    def _introspect(self) -> Any:
+        told = {"active": True, "client_id": CLIENT_ID, "patient": "p-1", "sub": "user-1"}
+        return jsonify(told | self.behaviour.introspection), self.behaviour.introspection_status
+
+    def _style(self) -> Any:
+        found = self.behaviour.style
+        return jsonify(found) if isinstance(found, dict) else found
+
     def _token(self) -> Any:
+        if request.form["grant_type"] == "client_credentials":
+            return self._backend_token()
         if request.form["grant_type"] == "refresh_token":
             return self._refresh()
         asked = self.codes.pop(request.form["code"], None)
@@ -136,6 +153,15 @@ class Hospital:
             if self.behaviour.rotate:
                 self.refresh_tokens.discard(given)
         return jsonify(self._tokens())
+
+    def _backend_token(self) -> Any:
+        answer = {
+            "access_token": secrets.token_urlsafe(16),
+            "token_type": "bearer",
+            "expires_in": self.behaviour.expires_in,
+            "scope": request.form["scope"],
+        }
+        return jsonify(answer | self.behaviour.backend), self.behaviour.backend_status
 
     def _tokens(self) -> dict[str, Any]:
         refresh = secrets.token_urlsafe(16)

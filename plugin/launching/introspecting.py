@@ -1,0 +1,76 @@
+"""What the authorization server says of the token that it has just given, against what it gave.
+
+A server that does not offer introspection, or refuses it to this client, says nothing: the launch
+goes on. One whose own answer contradicts the launch is not believed in either.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from plugin.ehrs import Ehr
+from plugin.errors import LaunchDenied
+from plugin.services import Services
+from smart_launch.discovery import SmartConfiguration
+from smart_launch.errors import SmartError
+from smart_launch.introspection import Introspection, introspect
+from smart_launch.launch import CompletedLaunch
+from smart_launch.registration import ClientRegistration
+
+log = logging.getLogger("wetread.launch")
+
+
+def check_token(
+    services: Services,
+    ehr: Ehr,
+    registration: ClientRegistration,
+    configuration: SmartConfiguration,
+    completed: CompletedLaunch,
+) -> None:
+    """Ask about the access token of a launch, where that is offered.
+
+    Raises
+    ------
+    LaunchDenied
+        It is not active, or belongs to another client, patient or user than the launch.
+
+    References
+    ----------
+    SMART App Launch 2.2.0, token-introspection.html; RFC 7662
+    """
+    try:
+        told = introspect(
+            services.brief_http,
+            registration,
+            configuration,
+            token=completed.tokens.access_token,
+            keys=services.keys.signing,
+        )
+    except SmartError as error:
+        log.info("introspection_refused", extra={"ehr": ehr.id, "code": error.code})
+        return
+    contradiction = None if told is None else _contradiction(told, registration, completed)
+    if contradiction is not None:
+        raise LaunchDenied(
+            f"What the hospital system says of a sign-in must fit; {contradiction}.",
+            code="token_contradicted",
+            next_step="Open Wetread again; if it happens again, tell your administrator.",
+            status=403,
+        )
+
+
+def _contradiction(
+    told: Introspection, registration: ClientRegistration, completed: CompletedLaunch
+) -> str | None:
+    """Name what does not fit; what the server leaves out contradicts nothing."""
+    if not told.active:
+        return "it says that this one is not active"
+    if told.client_id not in (None, registration.client_id):
+        return "it says that this one belongs to another app"
+    if told.patient not in (None, completed.context.patient):
+        return "it says that this one is for another patient"
+    identity = completed.identity
+    same_issuer = identity is not None and told.issuer in (None, identity.issuer)
+    if identity is not None and same_issuer and told.subject not in (None, identity.subject):
+        return "it says that this one is another user's"
+    return None
