@@ -83,6 +83,10 @@ class Record:
         """Send a transaction."""
         return self._ask(lambda client: client.transaction(bundle))
 
+    def validate(self, resource: Resource, *, mode: str | None = None) -> Resource:
+        """Let the server check a resource without storing it."""
+        return self._ask(lambda client: client.validate(resource, mode=mode))
+
     def _ask(self, question: Callable[[FhirClient], Answer]) -> Answer:
         token = self.token()
         try:

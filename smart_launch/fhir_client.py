@@ -233,15 +233,23 @@ class FhirClient:
             )
         return response
 
-    def validate(self, resource: Resource) -> Resource:
+    def validate(self, resource: Resource, *, mode: str | None = None) -> Resource:
         """Let the server check a resource without storing it; returns its OperationOutcome.
+
+        Parameters
+        ----------
+        mode : str, optional
+            ``create`` or ``update``: whether it could be stored in this way, too.
 
         References
         ----------
         FHIR R4, resource-operation-validate.html
         """
         address = f"{self.base_url}/{_type_of(resource)}/$validate"
-        return resource_of(self._send("POST", address, body=resource, repeatable=True))
+        parameters = (("mode", mode),) if mode else ()
+        return resource_of(
+            self._send("POST", address, parameters=parameters, body=resource, repeatable=True)
+        )
 
     def _entries(
         self, resource_type: str, parameters: SearchParameters

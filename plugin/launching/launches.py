@@ -198,6 +198,21 @@ class LaunchStore:
                 )
             return self._read(row)
 
+    def newest_open(self, ehr: Ehr) -> OpenLaunch | None:
+        """Find an EHR's newest launch whose page is open, for the administrator's check."""
+        moment = self.clock()
+        is_open = (
+            Launch.issuer == ehr.issuer,
+            Launch.ended_at.is_(None),
+            Launch.expires_at >= moment,
+            Launch.used_at >= moment - self.idle_seconds,
+            Launch.tokens.is_not(None),
+        )
+        newest = select(Launch).where(*is_open).order_by(Launch.created_at.desc()).limit(1)
+        with self.database.session() as session:
+            row = session.scalars(newest).one_or_none()
+            return None if row is None else self._read(row)
+
     def end(self, launch_id: str) -> None:
         """Make the handle useless, now; the tokens stay until `Tokens` has revoked them."""
         still_open = (Launch.id == launch_id, Launch.ended_at.is_(None))
