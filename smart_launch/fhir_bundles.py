@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,23 @@ class PastVersion:
 
     version: str | None
     resource: Resource | None = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """All pages of a search: what matched, and what ``_include`` brought along."""
+
+    matches: tuple[Resource, ...] = field(repr=False)
+    included: tuple[Resource, ...] = field(repr=False)
+
+
+def search_result(entries: Iterable[tuple[str, Resource]]) -> SearchResult:
+    """Sort the entries of all pages, as `bundle_entries` gives them."""
+    found = list(entries)
+    return SearchResult(
+        tuple(resource for mode, resource in found if mode == "match"),
+        tuple(resource for mode, resource in found if mode == "include"),
+    )
 
 
 def bundle_entries(bundle: Resource, resource_type: str) -> Iterator[tuple[str, Resource]]:
