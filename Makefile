@@ -10,12 +10,13 @@ INSTALL_SELF := install $(PIP_FLAGS) --no-deps --no-build-isolation -e .
 PYTEST := $(BIN)/python -m pytest
 NOT_QUICK := integration or browser or training or slow
 
-.PHONY: help setup setup-test setup-train system-packages demo test test-quick lint lint-docker bench lock clean
+.PHONY: help setup setup-test setup-train system-packages hapi demo test test-quick lint lint-docker bench lock clean
 
 help:
 	@echo "make setup       install what Wetread and its demo need, into .venv"
 	@echo "make demo        start the demo hospital with Wetread in it, print the address"
-	@echo "make test        every test (installs Chromium and Orthanc by apt when root)"
+	@echo "                 (FHIR=hapi PACS=orthanc: with real servers behind it)"
+	@echo "make test        every test (installs Chromium, Orthanc and Java by apt when root)"
 	@echo "make test-quick  linters and the quick tests, under a minute"
 	@echo "make bench       the performance table (JSON=1 for JSON)"
 	@echo "make lock        resolve the pinned requirements again"
@@ -46,23 +47,41 @@ setup-train: .venv-train/.setup
 	@$(TRAIN_BIN)/python -m pip $(INSTALL_SELF)
 	@touch $@
 
+# What the tests need besides Python: commands to look for, Debian packages that bring them.
+COMMANDS_browser := chromium
+PACKAGES_browser := chromium fonts-dejavu-core
+COMMANDS_orthanc := Orthanc
+PACKAGES_orthanc := orthanc orthanc-dicomweb
+COMMANDS_hapi := java javac mvn
+PACKAGES_hapi := default-jdk-headless maven
+SERVERS ?= browser orthanc hapi
+
 # RUNLEVEL=1 keeps Debian from starting Orthanc as a service: the tests start their own.
 # Without root the line to run is printed and the tests that need these skip, saying so.
-SYSTEM_PACKAGES := chromium fonts-dejavu-core orthanc orthanc-dicomweb
 system-packages:
-	@if ! command -v chromium >/dev/null || ! command -v Orthanc >/dev/null; then \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "Installing $(SYSTEM_PACKAGES) ..."; \
-	    apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
-	      apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES) >/dev/null; \
-	  else \
-	    echo "The tests in a browser and with a real PACS will skip. To run them:"; \
-	    echo "  sudo apt-get install $(SYSTEM_PACKAGES)"; \
-	  fi; \
+	@missing=""; \
+	$(foreach part,$(SERVERS),for command in $(COMMANDS_$(part)); do \
+	  command -v $$command >/dev/null || missing="$$missing $(PACKAGES_$(part))"; done;) \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing$$missing ..."; \
+	  apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else \
+	  echo "Something of a browser, a real PACS or a real FHIR server is missing. To get it:"; \
+	  echo "  sudo apt-get install$$missing"; \
 	fi
 
-demo: setup
-	@$(BIN)/wetread demo $(ARGS)
+# The jars of the real FHIR server (300 MB, once). Without Java its tests skip, saying so.
+hapi: system-packages
+	@tests/hapi/run --build || true
+
+# FHIR and PACS may also be addresses of running servers.
+demo: SERVERS := $(if $(filter hapi,$(FHIR)),hapi) $(if $(filter orthanc,$(PACS)),orthanc)
+demo: setup system-packages
+	@$(if $(FHIR)$(PACS),\
+	  $(BIN)/python -m tests.with_real_servers --fhir "$(FHIR)" --pacs "$(PACS)" -- $(ARGS),\
+	  $(BIN)/wetread demo $(ARGS))
 
 lint: setup-test
 	$(BIN)/ruff check .
@@ -74,7 +93,7 @@ lint: setup-test
 test-quick: setup-test lint
 	$(PYTEST) -q -n 2 -m "not ($(NOT_QUICK))"
 
-test: setup-test setup-train system-packages lint
+test: setup-test setup-train hapi lint
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -m "not training"
 	$(TRAIN_BIN)/python -m pytest -m training tests/training

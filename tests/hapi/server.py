@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.required import skip_or_fail
-
 RUN = Path(__file__).with_name("run")
 BUILT = Path(__file__).parents[2] / "var" / "hapi" / "fingerprint"
 # The first build downloads some 300 MB.
@@ -64,7 +62,13 @@ class Hapi:
         command = [str(RUN), "--port", str(self.port), "--data", str(self.folder / "data")]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, text=True, preexec_fn=_die_with_parent
+                command,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                # Ctrl-C is for this process: what asks HAPI must stop before it does.
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
             )
         try:
             self.port = urlsplit(self._address()).port or 0
@@ -116,20 +120,28 @@ class Hapi:
         return address
 
 
-def require_hapi() -> None:
-    """Build HAPI if it is not built yet; skip (in CI: fail) where that cannot be done."""
-    missing = [name for name in ("java", "flock") if shutil.which(name) is None]
-    if not BUILT.exists():
-        missing += [name for name in ("mvn", "javac") if shutil.which(name) is None]
-    if missing:
-        skip_or_fail(
-            f"HAPI needs {', '.join(missing)} (apt-get install maven openjdk-17-jdk-headless)"
-        )
+def missing() -> str | None:
+    """Say what must be installed before HAPI can be built and started; None when all is there."""
+    wanted = ["java", "flock"] if BUILT.exists() else ["java", "flock", "javac", "mvn"]
+    lack = [name for name in wanted if shutil.which(name) is None]
+    if not lack:
+        return None
+    return f"HAPI needs {', '.join(lack)} (apt-get install default-jdk-headless maven)"
+
+
+def build() -> None:
+    """Build it, unless that was done; a start would do the same, but hastily.
+
+    Raises
+    ------
+    HapiError
+        With what the build said.
+    """
     done = subprocess.run(
         [str(RUN), "--build"], capture_output=True, text=True, check=False, timeout=BUILD_LIMIT_S
     )
     if done.returncode:
-        skip_or_fail(f"HAPI must be built first; building said: {done.stderr[-2000:]}")
+        raise HapiError(f"HAPI must be built before it can start; {done.stderr[-2000:].strip()}")
 
 
 @contextmanager
