@@ -27,6 +27,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from flask import Flask
 
     from plugin.api import reading_routes, study_routes
+    from plugin.cds import routes as cds_routes
     from plugin.launching import launch_routes
     from plugin.launching.handles import EXTENSION
     from plugin.services import build_services
@@ -43,6 +44,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     add_security_headers(app, settings.base_url)
     add_access_log(app)
     add_problem_pages(app)
-    for part in (launch_routes, study_routes, reading_routes, health_routes):
+    for part in (launch_routes, study_routes, reading_routes, cds_routes, health_routes):
         app.register_blueprint(part.blueprint)
     return app

@@ -4,7 +4,8 @@ CdsError
 ├── CallerUnknown        401: the JWT does not prove that a registered EHR calls
 ├── CallInvalid          400: the call is not one of CDS Hooks 2.0, or of another EHR's record
 ├── DataMissing          412: what the cards are made from is not there and cannot be fetched
-└── TooManyCalls         429: this EHR calls faster than anybody opens charts
+├── TooManyCalls         429: this EHR calls faster than anybody opens charts
+└── KeysUnavailable      503: the EHR's keys have not arrived, so that nobody can prove to be it
 
 The texts hold rules, never a token, a claim or anything about a patient.
 """
@@ -58,3 +59,11 @@ class TooManyCalls(CdsError):  # noqa: N818
 
     code = "too_many_calls"
     status = 429
+
+
+class KeysUnavailable(CdsError):  # noqa: N818
+    """The EHR does not give its keys just now."""
+
+    code = "keys_unavailable"
+    next_step = "Try again in a minute; check cds_jwks_url if it happens again."
+    status = 503

@@ -16,6 +16,8 @@ NOT_A_DIAGNOSIS = (
     "Unverified reading by a machine, for research and demonstration: not a diagnosis. "
     "A clinician must look at the images."
 )
+# Begins the conclusion of a report without a result.
+UNREAD = "The study could not be read, so there is no probability."
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 FHIR_TIME = re.compile(
     r"(?P<year>\d{4})(-(?P<month>\d\d)(-(?P<day>\d\d)"
@@ -123,4 +125,4 @@ def prevalence_note(facts: ModelFacts) -> str | None:
 
 def _unread(prediction: Prediction) -> Words:
     reasons = tuple(reason.sentence for reason in prediction.reasons)
-    return Words("The study could not be read, so there is no probability.", reasons)
+    return Words(UNREAD, reasons)

@@ -1,0 +1,141 @@
+"""The keys of the EHRs that may call: asked for at the registered address, kept for minutes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from plugin.cds.errors import CallerUnknown, KeysUnavailable
+from smart_launch.discovery import fetch_json
+from smart_launch.errors import DiscoveryError
+from smart_launch.http import Http, HttpLimits
+from smart_launch.server_keys import ServerKey, read_server_keys
+
+log = logging.getLogger("wetread.cds")
+
+# Nobody waits for them: callers wait for `wait_s` at most.
+LIMITS = HttpLimits(
+    connect_s=2.0, read_s=3.0, total_s=5.0, response_bytes=256 * 1024, attempts=1
+)  # fmt: skip
+
+
+@dataclass
+class _Kept:
+    """What is known of one EHR's keys; times of a clock that only grows."""
+
+    keys: tuple[ServerKey, ...] = ()
+    fetched_s: float = float("-inf")
+    asked_s: float = float("-inf")
+    under_way: Future[None] | None = None
+
+
+class CallerKeys:
+    """Finds the key that a token names; safe to share between threads.
+
+    Parameters
+    ----------
+    http : Http, optional
+        Sends the requests.
+    lifetime_s : float
+        How long keys are used without asking again: a key that was withdrawn works so long.
+    again_s : float
+        An address is asked at most so often, whatever key ids callers make up.
+    wait_s : float
+        A call waits at most so long; what arrives later serves the next one.
+    most_waiting : int
+        Calls that may wait at the same time: they hold threads of the web process.
+    clock : callable
+        Seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        http: Http | None = None,
+        *,
+        lifetime_s: float = 600.0,
+        again_s: float = 30.0,
+        wait_s: float = 0.25,
+        most_waiting: int = 2,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._http = http or Http(LIMITS)
+        self._lifetime_s, self._again_s, self._wait_s = lifetime_s, again_s, wait_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: dict[str, _Kept] = {}
+        self._seats = threading.BoundedSemaphore(most_waiting)
+        self._errands = ThreadPoolExecutor(2, "cds-keys")
+
+    def find(self, address: str, key_id: str) -> tuple[ServerKey, ...]:
+        """Give the keys with this id.
+
+        Parameters
+        ----------
+        address : str
+            The *registered* address, never one that a token names.
+
+        Raises
+        ------
+        CallerUnknown
+            ``key_unknown``: the EHR publishes no such key.
+        KeysUnavailable
+            Its keys have not arrived.
+        """
+        with self._lock:
+            found = self._fresh(address, key_id)
+            if found:
+                return found
+            under_way = self._ask(address)
+        if under_way is not None:
+            self._wait(under_way)
+        with self._lock:
+            found = self._fresh(address, key_id)
+            known = self._is_fresh(self._kept[address])
+        if found:
+            return found
+        if not known:
+            raise KeysUnavailable("An EHR that calls must publish its keys; they do not arrive.")
+        raise CallerUnknown("The EHR must publish the key that `kid` names.", code="key_unknown")
+
+    def _is_fresh(self, kept: _Kept) -> bool:
+        return self._clock() - kept.fetched_s < self._lifetime_s
+
+    def _fresh(self, address: str, key_id: str) -> tuple[ServerKey, ...]:
+        kept = self._kept.setdefault(address, _Kept())
+        return tuple(k for k in kept.keys if k.kid == key_id) if self._is_fresh(kept) else ()
+
+    def _ask(self, address: str) -> Future[None] | None:
+        """Begin to ask, or join who asks already; None where it was done a moment ago."""
+        kept = self._kept[address]
+        due = self._clock() - kept.asked_s >= self._again_s
+        if kept.under_way is None and due:
+            kept.asked_s = self._clock()
+            kept.under_way = self._errands.submit(self._fetch, address)
+        return kept.under_way
+
+    def _wait(self, under_way: Future[None]) -> None:
+        if not self._seats.acquire(blocking=False):
+            return
+        try:
+            under_way.result(self._wait_s)
+        except TimeoutError:
+            return
+        finally:
+            self._seats.release()
+
+    def _fetch(self, address: str) -> None:
+        keys: tuple[ServerKey, ...] | None = None
+        try:
+            keys = read_server_keys(fetch_json(self._http, address))
+        except DiscoveryError as error:
+            log.warning("cds_keys_not_fetched", extra={"code": error.code})
+        finally:
+            with self._lock:
+                kept = self._kept[address]
+                kept.under_way = None
+                if keys is not None:
+                    kept.keys, kept.fetched_s = keys, self._clock()
