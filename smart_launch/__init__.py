@@ -6,7 +6,8 @@ file                      what it decides or does
 registration.py           one EHR's entry: issuer, client id, authentication
 addresses.py              which addresses may be called at all
 http.py                   the one place that opens sockets: limits and retries
-answer.py                 one whole HTTP answer
+                          (http_limits.py, http_session.py, http_failures.py)
+answer.py                 one HTTP answer, whole or as a stream
 discovery.py              ``.well-known/smart-configuration``
 authorization.py          the address the browser is sent to (PKCE, state, aud)
 callback.py               what came back to the redirect URI
@@ -18,6 +19,7 @@ server_keys.py            the authorization server's public keys
 id_token.py               who the user is
 fhir_user.py              the ``fhirUser`` claim as a reference
 context.py                patient, encounter, fhirContext, intent
+style.py                  how the EHR would like the app to look
 scopes.py                 what was granted against what is needed
 launch.py                 the steps above as three calls
 introspection.py          what the server says of a token that it gave

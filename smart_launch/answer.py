@@ -1,9 +1,9 @@
-"""One whole HTTP answer, read within limits by ``http.py``."""
+"""An HTTP answer, read within limits by ``http.py``: whole, or piece by piece."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +14,11 @@ from smart_launch.errors import TransportError
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A whole HTTP answer: status, headers (case does not matter) and body."""
+class AnswerHead:
+    """What comes before the body: status and headers (case does not matter)."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
 
     @property
     def retry_after_s(self) -> float | None:
@@ -31,6 +30,30 @@ class Answer:
             return float(Retry().parse_retry_after(value))
         except (urllib3.exceptions.HTTPError, ValueError, OverflowError):
             return None
+
+
+@dataclass(frozen=True)
+class StreamedAnswer(AnswerHead):
+    """An answer whose body is still on its way.
+
+    Attributes
+    ----------
+    pieces : iterator of bytes
+        The body, once. Raises ``TransportError``: ``cut_short``, ``timed_out``, ``too_large``.
+        What came before is then half an answer, unless its format says where it ends.
+    close : callable
+        Gives the connection up.
+    """
+
+    pieces: Iterator[bytes] = field(repr=False)
+    close: Callable[[], None] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Answer(AnswerHead):
+    """A whole HTTP answer."""
+
+    body: bytes = field(repr=False)
 
     def json_object(self) -> dict[str, Any]:
         """Read the body as one JSON object.
