@@ -7,9 +7,20 @@ from typing import Any, TypeVar
 
 from plugin.errors import LaunchExpired
 from plugin.launching.token_source import TokenSource
-from smart_launch.errors import FhirUnauthorized
-from smart_launch.fhir_bundles import PastVersion
-from smart_launch.fhir_client import FhirClient, Resource, SearchResult
+from plugin.offers import Offer, Offers
+from smart_launch.errors import (
+    FhirConflict,
+    FhirError,
+    FhirForbidden,
+    FhirNotFound,
+    FhirRejected,
+    FhirUnauthorized,
+    FhirUnavailable,
+)
+from smart_launch.fhir_batch import Answered, Question
+from smart_launch.fhir_bundles import PastVersion, SearchResult
+from smart_launch.fhir_client import FhirClient
+from smart_launch.fhir_reader import Resource
 from smart_launch.http import Http
 from smart_launch.stored import Stored
 
@@ -30,12 +41,30 @@ class Record:
         FHIR base of that EHR.
     http : Http
         Shared between jobs, so that connections are reused.
+    offers : Offers, optional
+        What the records were found not to offer; shared between jobs too.
     """
 
-    def __init__(self, tokens: TokenSource, holder: str, base_url: str, http: Http) -> None:
+    def __init__(
+        self,
+        tokens: TokenSource,
+        holder: str,
+        base_url: str,
+        http: Http,
+        offers: Offers | None = None,
+    ) -> None:
         self.base_url = base_url.rstrip("/")
         self._tokens, self._holder, self._http = tokens, holder, http
         self._token: str | None = None
+        self._offers = offers or Offers()
+
+    def offers(self, offer: Offer) -> bool:
+        """Tell whether it is worth trying; False for a while after the record refused it."""
+        return self._offers.has(self.base_url, offer)
+
+    def note_refused(self, offer: Offer) -> None:
+        """Remember that the record refused it."""
+        self._offers.refused(self.base_url, offer)
 
     def token(self, rejected: str | None = None) -> str:
         """Give the access token; a fresh one in place of one that was rejected."""
@@ -62,6 +91,33 @@ class Record:
     ) -> SearchResult:
         """Give the matches of a search and what was included with them."""
         return self._ask(lambda client: client.search_bundle(resource_type, parameters))
+
+    def ask_all(self, *questions: Question) -> list[Answered]:
+        """Ask several questions, in one request where the record takes a batch.
+
+        Returns
+        -------
+        list
+            In the order of the questions; that something is not there or not allowed is an answer.
+
+        Raises
+        ------
+        FhirError
+            A question got neither.
+        """
+        found: list[Answered | None] = [None] * len(questions)
+        if len(questions) > 1 and self.offers("batch"):
+            try:
+                found = self._ask(lambda client: client.batch(questions))
+            except FhirError as error:
+                if not _refuses_bundles(error):
+                    raise
+                self.note_refused("batch")
+        pairs = zip(questions, found, strict=True)
+        return [answer or self._ask_one(question) for question, answer in pairs]
+
+    def _ask_one(self, question: Question) -> Answered:
+        return self._ask(lambda client: client.ask(question))
 
     def history(self, resource_type: str, resource_id: str) -> list[PastVersion]:
         """Give the versions of one entry, newest first."""
@@ -102,3 +158,10 @@ class Record:
 
     def _client(self, token: str) -> FhirClient:
         return FhirClient(self.base_url, token, http=self._http)
+
+
+def _refuses_bundles(error: FhirError) -> bool:
+    """Tell a record that takes no batch from one that cannot answer now."""
+    if isinstance(error, FhirUnavailable):
+        return error.code in ("server_error", "not_fhir")
+    return isinstance(error, FhirRejected | FhirForbidden | FhirNotFound | FhirConflict)

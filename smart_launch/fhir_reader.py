@@ -184,16 +184,20 @@ class FhirReader:
         except (FhirForbidden, FhirNotFound) as error:
             return error
 
-    def batch(self, questions: Sequence[Question]) -> list[Answered]:
+    def batch(self, questions: Sequence[Question]) -> list[Answered | None]:
         """Ask several questions in one request; the answers come in the same order.
 
-        A question that the batch answers with another error is asked once more by itself: some
-        servers take in a batch only a part of what they take otherwise.
+        Returns
+        -------
+        list
+            None where the batch gave no usable answer: ask that question by itself. Some servers
+            take in a batch only a part of what they take otherwise.
 
         Raises
         ------
         FhirError
-            The server takes no such Bundle, or a question by itself fails as it does in `ask`.
+            The server takes no such Bundle; it refused the token for one of the questions; it
+            answered one with another resource.
 
         References
         ----------
@@ -205,14 +209,14 @@ class FhirReader:
         pairs = zip(questions, entries, strict=True)
         return [self._answered(question, entry) for question, entry in pairs]
 
-    def _answered(self, asked: Question, entry: Mapping[str, Any]) -> Answered:
+    def _answered(self, asked: Question, entry: Mapping[str, Any]) -> Answered | None:
         found = stored_in(entry, asked) if isinstance(asked, Read) else resource_in(entry)
         if isinstance(found, Stored | FhirForbidden | FhirNotFound):
             return found
         if isinstance(found, FhirUnauthorized):
             raise found
         if isinstance(found, FhirError) or isinstance(asked, Read):
-            return self.ask(asked)
+            return None
         pages = itertools.chain([found], self._pages(self._next(found), ()))
         return search_result(e for page in pages for e in bundle_entries(page, asked.resource_type))
 
