@@ -18,6 +18,7 @@ from plugin.launching.launch_states import StateStore
 from plugin.launching.launches import LaunchStore
 from plugin.launching.tokens import Tokens
 from plugin.launching.vault import Vault, VaultCheck
+from plugin.offers import Offers
 from plugin.readings import UNFINISHED, Opening, Reading
 from plugin.settings import Settings
 from smart_launch.configuration_cache import ConfigurationCache
@@ -39,6 +40,8 @@ class Services:
         With short limits: for what a page waits for and can do without.
     configurations : ConfigurationCache
         What the EHRs say about their authorization servers; with short limits of its own.
+    offers : Offers
+        What the EHRs' records refused lately.
     backend_tokens : BackendTokens
         For reading without a user; never a stand-in for a user's token that ran out.
     """
@@ -56,6 +59,7 @@ class Services:
     launches: LaunchStore
     tokens: Tokens
     backend_tokens: BackendTokens
+    offers: Offers
 
 
 def build_services(settings: Settings) -> Services:
@@ -98,6 +102,7 @@ def build_services(settings: Settings) -> Services:
         launches=launches,
         tokens=tokens,
         backend_tokens=BackendTokens(ehrs, http, configurations, keys.signing, settings.jwks_url),
+        offers=Offers(),
     )
 
 
