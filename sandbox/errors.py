@@ -6,7 +6,8 @@
     ├── RegistrationError   a client or a setting is wrong; the start fails
     ├── OAuthError          an answer of RFC 6749 5.2, in JSON
     ├── AuthorizeRefused    an answer of the authorization endpoint: a redirect, or a page
-    └── FhirProblem         an OperationOutcome with its HTTP status
+    ├── FhirProblem         an OperationOutcome with its HTTP status
+    └── CdsProblem          a CDS service did not answer, or broke a rule; its cards are not shown
 """
 
 from __future__ import annotations
@@ -92,3 +93,7 @@ class FhirProblem(SandboxError):  # noqa: N818  a refusal, not a bug
         self.text = text
         self.expressions = expressions
         self.headers = dict(headers or {})
+
+
+class CdsProblem(SandboxError):  # noqa: N818  an answer that is not used, not a bug
+    """A CDS service gave no answer in time, or one that breaks a rule of CDS Hooks."""

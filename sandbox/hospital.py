@@ -11,6 +11,7 @@ from sandbox.authorization.assertions import AssertionVerifier
 from sandbox.authorization.grants import GrantBook
 from sandbox.authorization.keys import SigningKey, open_signing_key
 from sandbox.authorization.pending import PendingBook
+from sandbox.cds.caller import CdsCaller
 from sandbox.clients import Client
 from sandbox.launches import LaunchBook
 
@@ -34,6 +35,9 @@ class Hospital:
         Launch codes, sign-ins under way, codes and tokens.
     signing_key : SigningKey
         Signs id_tokens.
+    cds : CdsCaller
+        Asks clients for cards and signs with a key of its own, so that no signature made for one
+        purpose can serve the other.
     assertions : AssertionVerifier
         Checks client assertions and remembers their ``jti``.
     """
@@ -45,6 +49,7 @@ class Hospital:
     pending: PendingBook
     grants: GrantBook
     signing_key: SigningKey
+    cds: CdsCaller
     assertions: AssertionVerifier
 
 
@@ -66,6 +71,9 @@ def open_hospital(app: Flask, settings: SandboxSettings) -> Hospital:
             settings.backend_token_s,
         ),
         signing_key=open_signing_key(settings.data_dir / "signing_key.json"),
+        cds=CdsCaller(
+            settings, open_signing_key(settings.data_dir / "cds_signing_key.json", "ES384")
+        ),
         assertions=AssertionVerifier(settings.token_url),
     )
     app.extensions["sandbox"] = house

@@ -39,6 +39,8 @@ class SandboxSettings:
     access_token_s, refresh_token_s, backend_token_s, code_s, launch_s : int
         Lifetimes in seconds; a refresh gives a new refresh token, but no longer life than this
         counted from the sign-in. ``backend_token_s`` is that of a client nobody signed in to.
+    cds_budget_s : float
+        Seconds that a CDS service may take before its cards are given up.
     style_url : str or None
         Named in token responses as ``smart_style_url`` in place of the hospital's own style.
     demo_records : bool
@@ -63,6 +65,7 @@ class SandboxSettings:
     launch_s: int = 300
     demo_records: bool = True
     page_size: int = 50
+    cds_budget_s: float = 0.5
     style_url: str | None = None
 
     def __post_init__(self) -> None:
@@ -88,3 +91,8 @@ class SandboxSettings:
     def token_url(self) -> str:
         """Token endpoint, the audience of client assertions."""
         return f"{self.base_url}/auth/token"
+
+    @property
+    def cds_jwks_url(self) -> str:
+        """Where the keys of this hospital's CDS Hooks calls are served."""
+        return f"{self.base_url}/auth/cds-jwks.json"

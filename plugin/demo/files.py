@@ -10,8 +10,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from plugin.scopes import BACKEND_SCOPES
+
 EHR_ID = "sandbox"
 CLIENT_ID = "wetread"
+# The same program, registered a second time for reading without a user.
+BACKEND_CLIENT_ID = "wetread-backend"
 # A client of its own reads the record back, so that the check does not lean on Wetread's own token.
 OBSERVER_ID = "record-observer"
 OBSERVER_REDIRECT = "http://127.0.0.1/observer"
@@ -103,15 +107,23 @@ def claimed_port(host: str, preferred: int = 0) -> Iterator[int]:
 
 
 def write_clients(path: Path, choices: DemoChoices, scopes: str) -> None:
-    """Write the hospital's registration of its two clients."""
+    """Write the hospital's registration of its clients."""
+    keys = {"type": "private_key", "jwks_url": f"{choices.plugin_url}/.well-known/jwks.json"}
     wetread = {
         "client_id": CLIENT_ID,
         "name": "Wetread",
-        "type": "private_key",
-        "jwks_url": f"{choices.plugin_url}/.well-known/jwks.json",
+        **keys,
         "redirect_uris": [f"{choices.plugin_url}/callback/{EHR_ID}"],
         "launch_url": f"{choices.plugin_url}/launch",
         "scopes": scopes,
+        "cds_services_url": f"{choices.plugin_url}/cds-services",
+    }
+    backend = {
+        "client_id": BACKEND_CLIENT_ID,
+        "name": "Wetread, unattended",
+        **keys,
+        "grant_types": ["client_credentials"],
+        "scopes": " ".join(BACKEND_SCOPES),
     }
     observer = {
         "client_id": OBSERVER_ID,
@@ -121,7 +133,7 @@ def write_clients(path: Path, choices: DemoChoices, scopes: str) -> None:
         "launch_url": OBSERVER_REDIRECT,
         "scopes": OBSERVER_SCOPES,
     }
-    path.write_text(json.dumps([wetread, observer], indent=2), encoding="utf-8")
+    path.write_text(json.dumps([wetread, backend, observer], indent=2), encoding="utf-8")
 
 
 def write_configuration(path: Path, choices: DemoChoices, data_dir: Path, keys: Path) -> None:
@@ -138,6 +150,9 @@ name = "Demo hospital"
 issuer = {json.dumps(choices.issuer)}
 client_id = "{CLIENT_ID}"
 authentication = "private_key"
+backend_client_id = "{BACKEND_CLIENT_ID}"
+cds_issuer = {json.dumps(choices.hospital_url)}
+cds_jwks_url = {json.dumps(f"{choices.hospital_url}/auth/cds-jwks.json")}
 frame_ancestors = [{json.dumps(choices.hospital_url)}]
 pacs_origins = [{json.dumps(choices.hospital_url)}]
 patient_id_systems = {{ HOSPITAL = "https://hospital.example/mrn" }}

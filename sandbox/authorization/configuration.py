@@ -89,6 +89,12 @@ def jwks() -> Response:
     return _public(hospital.current().signing_key.public_jwks())
 
 
+@blueprint.get("/auth/cds-jwks.json")
+def cds_jwks() -> Response:
+    """Public keys of the calls to CDS services (CDS Hooks 2.0, "Trusting CDS Clients")."""
+    return _public(hospital.current().cds.signing_key.public_jwks())
+
+
 def _public(document: dict[str, Any]) -> Response:
     response = jsonify(document)
     response.headers["Cache-Control"] = "public, max-age=300"

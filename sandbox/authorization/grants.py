@@ -161,11 +161,14 @@ class GrantBook:
 
     def issue_to_backend(self, client_id: str, scopes: tuple[str, ...]) -> IssuedTokens:
         """Make a short-lived token without a user; it is never refreshed (RFC 6749 4.4.3)."""
-        authorization = Authorization(client_id, None, scopes)
+        return self.issue_unasked(Authorization(client_id, None, scopes), self._backend_token_s)
+
+    def issue_unasked(self, authorization: Authorization, lifetime_s: int) -> IssuedTokens:
+        """Make an access token that nobody traded a code for; it cannot be refreshed."""
         with self._lock:
             self._purge()
-            token = self._keep(authorization, "access", time.time() + self._backend_token_s)
-        return IssuedTokens(token, self._backend_token_s, None, authorization)
+            token = self._keep(authorization, "access", time.time() + lifetime_s)
+        return IssuedTokens(token, lifetime_s, None, authorization)
 
     def granted_scopes(self, refresh_token: str, client_id: str) -> tuple[str, ...] | None:
         """Scopes of the authorization behind a refresh token; None when it is not good."""

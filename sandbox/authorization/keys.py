@@ -30,23 +30,29 @@ class SigningKey:
         return self.key.thumbprint()
 
     def public_jwks(self) -> dict[str, Any]:
-        """The key set that clients check id_tokens with."""
+        """The key set that others check its signatures with."""
         public = self.key.as_dict(private=False)
         return {"keys": [{**public, "kid": self.kid, "use": "sig", "alg": self.algorithm}]}
 
-    def sign(self, claims: Mapping[str, Any]) -> str:
-        """Sign claims as a compact JWT."""
+    def sign(self, claims: Mapping[str, Any], *, jku: str | None = None) -> str:
+        """Sign claims as a compact JWT; ``jku`` says where the public key is served."""
         header = {"typ": "JWT", "alg": self.algorithm, "kid": self.kid}
+        if jku is not None:
+            header["jku"] = jku
         return jwt.encode(header, dict(claims), self.key, algorithms=[self.algorithm])
 
 
+_CURVES = {"ES256": "P-256", "ES384": "P-384"}
+
+
 def generate_signing_key(algorithm: str = "ES256") -> SigningKey:
-    """Make a new key for ``ES256`` or ``RS256``."""
-    key: Key = ECKey.generate_key("P-256") if algorithm == "ES256" else RSAKey.generate_key(2048)
+    """Make a new key for ``ES256``, ``ES384`` or ``RS256``."""
+    curve = _CURVES.get(algorithm)
+    key: Key = ECKey.generate_key(curve) if curve else RSAKey.generate_key(2048)
     return SigningKey(key, algorithm)
 
 
-def open_signing_key(path: Path) -> SigningKey:
+def open_signing_key(path: Path, algorithm: str = "ES256") -> SigningKey:
     """Read the key at ``path``, or make one there, readable by its owner only.
 
     It outlives a restart, so that clients may cache the key set.
@@ -54,8 +60,8 @@ def open_signing_key(path: Path) -> SigningKey:
     if path.exists():
         kept = json.loads(path.read_text(encoding="utf-8"))
         kind: type[Key] = ECKey if kept["kty"] == "EC" else RSAKey
-        return SigningKey(kind.import_key(kept), "ES256" if kept["kty"] == "EC" else "RS256")
-    made = generate_signing_key()
+        return SigningKey(kind.import_key(kept), algorithm if kept["kty"] == "EC" else "RS256")
+    made = generate_signing_key(algorithm)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(made.key.as_dict(private=True), file)

@@ -4,7 +4,7 @@ Pages are made on the server and carry no third-party script. The viewer reads t
 hospital's own rights behind a session of its own: bearer tokens are for clients only.
 """
 
-from sandbox.viewer import api, pages, pictures, reports, upload  # noqa: F401  their routes
+from sandbox.viewer import api, cards, pages, pictures, reports, upload  # noqa: F401  their routes
 from sandbox.viewer.door import blueprint
 
 __all__ = ["blueprint"]

@@ -25,10 +25,17 @@ def embedded_client() -> Client | None:
     return next((c for c in hospital.current().clients.values() if c.interactive), None)
 
 
+def card_client() -> Client | None:
+    """The first client that can be asked for cards; None where a chart asks nobody."""
+    clients = hospital.current().clients.values()
+    return next((c for c in clients if c.interactive and c.cds_services_url), None)
+
+
 @blueprint.context_processor
 def _frame() -> dict[str, object]:
     return {
         "client": embedded_client(),
+        "card_client": card_client(),
         "refuse_frames": hospital.current().settings.refuse_frames,
     }
 

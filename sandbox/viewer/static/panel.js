@@ -1,11 +1,12 @@
 // Launches the SMART client in its frame, with a new launch code for every load.
 
 async function makeLaunch(frame) {
-  const { client, patient, study } = frame.dataset;
+  const { client, patient, study, appContext } = frame.dataset;
   const answer = await fetch("/viewer/launches", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ client_id: client, patient, ...(study ? { study } : {}) }),
+    // What is not there is left out of the JSON.
+    body: JSON.stringify({ client_id: client, patient, study, app_context: appContext }),
   });
   if (!answer.ok) throw new Error(`launch answered ${answer.status}`);
   return answer.json();
@@ -29,7 +30,7 @@ function post(frame, made) {
   form.remove();
 }
 
-async function load(panel) {
+export async function load(panel) {
   const frame = panel.querySelector("iframe");
   const note = panel.querySelector(".panel-note");
   note.textContent = "Starting …";
@@ -46,7 +47,8 @@ async function load(panel) {
 for (const panel of document.querySelectorAll(".panel")) {
   if (!panel.querySelector("iframe")) continue;
   panel.querySelector(".reload").addEventListener("click", () => load(panel));
-  load(panel);
+  // A panel of the cards waits until one of their links is chosen.
+  if (!("waiting" in panel.dataset)) load(panel);
 }
 
 // A page from the back-forward cache would show a frame whose launch is long used up.
