@@ -112,10 +112,8 @@ def is_run(file: str, name: str) -> bool:
         return False
     module = names_in(tree(file).body)
     test = module.get(name)
-    if (
-        not isinstance(test, ast.FunctionDef)
-        or "pytestmark" in module
-        and never(module["pytestmark"])
+    if not isinstance(test, ast.FunctionDef) or (
+        "pytestmark" in module and never(module["pytestmark"])
     ):
         return False
     return not any(map(never, test.decorator_list)) and not any(map(gives_up, test.body))
