@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import requests
+from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 
 from plugin.addresses import origin_of
@@ -59,8 +60,10 @@ def check_sign_in_page(ehr: Ehr, configuration: SmartConfiguration) -> Iterator[
 
 
 def open_page(address: str, redirect_uri: str) -> SignInPage:
-    """Follow the sign-in's redirects over the EHR's own origins; never to our redirect address."""
+    """Follow the sign-in's redirects as a browser does; never to our redirect address."""
     with HardenedSession(HttpLimits(read_s=READ_SECONDS)) as session:
+        # One visitor, thrown away afterwards: sign-in pages refuse browsers without cookies.
+        session.cookies = RequestsCookieJar()
         for _ in range(MOST_REDIRECTS):
             with session.get(address, stream=True) as answer:
                 target = answer.headers.get("Location")
@@ -96,9 +99,10 @@ def judge_page(subject: str, ehr: Ehr, page: SignInPage) -> Iterator[Result]:
         yield Result("ok", subject, "sign_in_frame", text)
     else:
         text = f"its sign-in page refuses to be shown in a frame ({refusal})"
+        # A launch from a chart may need no page: the user has signed in there already.
         yield Result(
-            "failure", subject, "sign_in_frame", text,
-            'Set authorize = "popup": the sign-in then opens in a window.',
+            "warning", subject, "sign_in_frame", text,
+            'If a launch from a chart stays blank, set authorize = "popup": a window is opened.',
         )  # fmt: skip
 
 
