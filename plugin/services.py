@@ -16,6 +16,7 @@ from plugin.launching.backend_tokens import BackendTokens
 from plugin.launching.keys import SecretKeys
 from plugin.launching.launch_states import StateStore
 from plugin.launching.launches import LaunchStore
+from plugin.launching.styles import Styles
 from plugin.launching.tokens import Tokens
 from plugin.launching.vault import Vault, VaultCheck
 from plugin.offers import Offers
@@ -60,6 +61,7 @@ class Services:
     tokens: Tokens
     backend_tokens: BackendTokens
     offers: Offers
+    styles: Styles
 
 
 def build_services(settings: Settings) -> Services:
@@ -103,6 +105,7 @@ def build_services(settings: Settings) -> Services:
         tokens=tokens,
         backend_tokens=BackendTokens(ehrs, http, configurations, keys.signing, settings.jwks_url),
         offers=Offers(),
+        styles=Styles(configurations),
     )
 
 

@@ -89,6 +89,7 @@ def show_launch() -> Response:
         study_uid=wanted.uid,
         study_unclear=wanted.unclear,
         intent=launch.context.intent,
+        style=url_for("launch.style") if launch.context.smart_style_url else None,
         missing_scopes=[asdict(entry) for entry in launch.missing],
         writes=launch.ehr.write != "none",
         limits=list(dict.fromkeys(limits)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, render_template, request
@@ -61,6 +62,15 @@ def callback(ehr_id: str) -> Response:
     arrived = _read_body()
     handle = finish(services(), ehr, arrived)
     return jsonify(handle=handle, idle_seconds=int(services().launches.idle_seconds))
+
+
+@blueprint.get("/api/launch/style")
+def style() -> Response:
+    """Give the style that the EHR named with the launch; empty when there is none to be had."""
+    found = current_launch()
+    address = found.context.smart_style_url
+    wishes = asdict(services().styles.get(found.ehr, address)) if address else {}
+    return jsonify({name: value for name, value in wishes.items() if value is not None})
 
 
 @blueprint.post("/api/launch/end")

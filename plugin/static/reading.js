@@ -7,6 +7,7 @@ import { announce, byId, element, icon } from "./elements.js";
 import { showPatient, showWarnings } from "./patient.js";
 import { Picture } from "./picture.js";
 import { problemCard } from "./problem.js";
+import { putOnStyle } from "./style.js";
 import { askedStudy, foldStudies, showStudies, studyToOpen } from "./studies.js";
 
 class ReadingPage {
@@ -29,12 +30,22 @@ class ReadingPage {
     opening("Looking for the patient and the imaging…");
     const studies = this.#api.get("/api/studies").catch(asProblem);
     const launch = await this.#api.get("/api/launch");
+    this.#putOnStyle(launch.style);
     showPatient(launch);
     showWarnings(launch);
     const answer = await studies;
     if (answer instanceof Problem) throw answer;
     this.#take(answer);
     this.#show(launch);
+  }
+
+  /** The hospital's style, when it comes: nothing waits for it, and nothing is missing without it. */
+  async #putOnStyle(address) {
+    try {
+      if (address) putOnStyle(await this.#api.get(address));
+    } catch {
+      // The page has a look of its own.
+    }
   }
 
   #take({ studies, reports_problem: problem }) {

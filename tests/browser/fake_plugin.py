@@ -72,6 +72,7 @@ class Scenario:
     jpeg: bytes | int = field(default_factory=phantom.jpeg)
     heat_map: bytes | int = field(default_factory=phantom.heat_map_png)
     late_jpegs: dict[int, LateFailure] = field(default_factory=dict)
+    style: Json | int = field(default_factory=dict)
     refused: Json | None = None
     asked: Counter[str] = field(default_factory=Counter)
     posted: list[tuple[str, Any]] = field(default_factory=list)
@@ -156,6 +157,10 @@ class FakePlugin:
         @app.get("/api/launch")
         def launch() -> Any:
             return given(self._scenario().launch)
+
+        @app.get("/api/launch/style")
+        def style() -> Any:
+            return given(self._scenario().style)
 
         @app.post("/api/launch/end")
         def end() -> Any:
