@@ -1,0 +1,128 @@
+"""The keys of EHRs: asked for seldom, waited for shortly, and withdrawn when the EHR does so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from joserfc.jwk import ECKey
+
+from plugin.cds.caller_keys import CallerKeys
+from plugin.cds.errors import CallerUnknown, KeysUnavailable
+from tests.plugin.cds.conftest import ADDRESS, Send, cards_of, code_of
+from tests.plugin.cds.ehr import EC, RSA, CallingEhr
+
+KEYS = "/cds-keys"
+
+
+class Clock:
+    """Time that a test moves."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_keys_are_asked_for_once_until_their_time_is_over(ehr: CallingEhr, clock: Clock) -> None:
+    keys = CallerKeys(clock=clock)
+    assert [key.kid for key in keys.find(ehr.jwks_url, "ec-1")] == ["ec-1"]
+    assert [key.kid for key in keys.find(ehr.jwks_url, "rsa-1")] == ["rsa-1"]
+    clock.now += 599
+    keys.find(ehr.jwks_url, "ec-1")
+    assert ehr.asked(KEYS) == 1
+    clock.now += 2
+    keys.find(ehr.jwks_url, "ec-1")
+    assert ehr.asked(KEYS) == 2
+
+
+def test_new_key_is_found_and_the_old_one_works_as_long_as_both_are_published(
+    ehr: CallingEhr, clock: Clock
+) -> None:
+    keys = CallerKeys(clock=clock)
+    keys.find(ehr.jwks_url, "ec-1")
+    new = ECKey.generate_key("P-384", {"kid": "ec-2", "use": "sig"})
+    ehr.behaviour.keys = [EC, new]
+    clock.now += 30
+    assert keys.find(ehr.jwks_url, "ec-2")
+    assert keys.find(ehr.jwks_url, "ec-1")
+    ehr.behaviour.keys = [new]
+    clock.now += 600
+    assert keys.find(ehr.jwks_url, "ec-2")
+    with pytest.raises(CallerUnknown, match="publish the key"):
+        keys.find(ehr.jwks_url, "ec-1")
+
+
+def test_made_up_key_ids_make_few_requests(ehr: CallingEhr, clock: Clock) -> None:
+    keys = CallerKeys(clock=clock)
+    for number in range(20):
+        with pytest.raises(CallerUnknown):
+            keys.find(ehr.jwks_url, f"made-up-{number}")
+    assert ehr.asked(KEYS) == 1
+    clock.now += 30
+    with pytest.raises(CallerUnknown):
+        keys.find(ehr.jwks_url, "made-up")
+    assert ehr.asked(KEYS) == 2
+
+
+def test_keys_that_come_late_serve_the_next_call(ehr: CallingEhr) -> None:
+    ehr.behaviour.keys_delay_s = 0.3
+    keys = CallerKeys(wait_s=0.05)
+    started = time.monotonic()
+    with pytest.raises(KeysUnavailable):
+        keys.find(ehr.jwks_url, "ec-1")
+    assert time.monotonic() - started < 0.25
+    _until(lambda: bool(_found(keys, ehr)))
+    assert ehr.asked(KEYS) == 1
+
+
+def test_few_calls_wait_for_keys(ehr: CallingEhr) -> None:
+    ehr.behaviour.keys_delay_s = 0.3
+    keys = CallerKeys(wait_s=5.0, most_waiting=0)
+    started = time.monotonic()
+    with pytest.raises(KeysUnavailable):
+        keys.find(ehr.jwks_url, "ec-1")
+    assert time.monotonic() - started < 0.25
+    _until(lambda: bool(_found(keys, ehr)))
+
+
+def test_keys_that_cannot_be_had_are_asked_for_again_later(ehr: CallingEhr, clock: Clock) -> None:
+    keys = CallerKeys(clock=clock)
+    ehr.behaviour.keys_status = 500
+    for _ in range(3):
+        with pytest.raises(KeysUnavailable):
+            keys.find(ehr.jwks_url, "ec-1")
+    assert ehr.asked(KEYS) == 1
+    ehr.behaviour.keys_status = 200
+    clock.now += 30
+    assert keys.find(ehr.jwks_url, "ec-1")
+
+
+def test_call_of_an_ehr_without_keys_is_refused_and_the_next_one_may_be_answered(
+    send: Send, ehr: CallingEhr
+) -> None:
+    ehr.behaviour.keys_delay_s = 0.5
+    answer = send()
+    assert (answer.status_code, code_of(answer)) == (503, "keys_unavailable")
+    _until(lambda: send(token=ehr.token(ADDRESS, key=RSA)).status_code == 200)
+    assert cards_of(send()) == []
+
+
+def _found(keys: CallerKeys, ehr: CallingEhr) -> object:
+    try:
+        return keys.find(ehr.jwks_url, "ec-1")
+    except KeysUnavailable:
+        return None
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
