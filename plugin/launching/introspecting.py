@@ -1,7 +1,9 @@
 """What the authorization server says of the token that it has just given, against what it gave.
 
 A server that does not offer introspection, or refuses it to this client, says nothing: the launch
-goes on. One whose own answer contradicts the launch is not believed in either.
+goes on. One whose own answer contradicts the launch is not believed in either. A public client
+cannot prove who it is, which introspection needs (RFC 7662 2.1): it would only fill the server's
+log with refused requests, and does not ask.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ def check_token(
     ----------
     SMART App Launch 2.2.0, token-introspection.html; RFC 7662
     """
+    if registration.authentication == "public":
+        return
     try:
         told = introspect(
             services.brief_http,

@@ -81,17 +81,19 @@ class HospitalStyle {
     return names.map((name) => style.getPropertyValue(name).trim());
   }
 
-  /** Light or dark by the hospital's background, or by the user's wish (null). */
+  /** Light or dark for everything, or as the user has chosen (null). */
   #scheme(name) {
     const condition = { light: "not all", dark: "screen" }[name] ?? DARK;
     for (const rule of this.#darkRules) rule.media.mediaText = condition;
     document.querySelector('meta[name="color-scheme"]').content = name ?? "light dark";
   }
 
+  /** Dark if the hospital or the user says so: only who says light may mean nothing by it. */
   #background(colour) {
     this.#scheme(null);
-    if (!colour) return;
-    this.#scheme(luminance(colour) > 0.18 ? "light" : "dark");
+    const light = colour && luminance(colour) > 0.18;
+    if (!colour || (light && matchMedia(DARK).matches)) return;
+    this.#scheme(light ? "light" : "dark");
     if (legible(this.#now(...TEXTS_ON_PAGE), [colour])) this.#set("--page", colour);
     else this.#scheme(null);
   }

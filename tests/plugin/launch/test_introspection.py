@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 
+from plugin import create_app
+from plugin.launching.handles import EXTENSION
 from plugin.services import Services
-from tests.plugin.launch.conftest import Browser, problem_code
+from plugin.settings import Settings
+from tests.plugin.launch.conftest import BASE_URL, Browser, make_ehr, problem_code
 from tests.plugin.launch.hospital import Hospital
 from tests.plugin.launch.test_callback_tokens import launches_in
+
+
+@pytest.fixture(scope="module")
+def secret_app(
+    running_hospital: Hospital, tmp_path_factory: pytest.TempPathFactory, secret_keys: str
+) -> Iterator[Flask]:
+    """Wetread with a secret at the hospital: public clients cannot ask."""
+    settings = Settings(
+        base_url=BASE_URL,
+        data_dir=tmp_path_factory.mktemp("wetread"),
+        secret_keys=secret_keys,
+        ehrs=(make_ehr(running_hospital, authentication="secret", client_secret="s"),),
+    )
+    made = create_app(settings)
+    yield made
+    made.extensions[EXTENSION].database.close()
 
 
 @pytest.fixture
@@ -20,12 +42,29 @@ def offered(hospital: Hospital) -> Hospital:
     return hospital
 
 
+@pytest.fixture
+def services(secret_app: Flask, hospital: Hospital) -> Services:
+    found: Services = secret_app.extensions[EXTENSION]
+    found.configurations.forget(hospital.issuer)
+    return found
+
+
+@pytest.fixture
+def browser(secret_app: Flask, services: Services, hospital: Hospital) -> Browser:
+    return Browser(secret_app.test_client(), hospital)
+
+
 def test_the_token_of_a_launch_is_asked_about_once(browser: Browser, offered: Hospital) -> None:
     assert browser.open()
     (form,) = [form for _, path, form in offered.requests if path == "/introspect"]
     assert form["token"]
     assert form["token_type_hint"] == "access_token"
     assert offered.revoked == []
+
+
+def test_a_public_client_does_not_ask(client: FlaskClient, offered: Hospital) -> None:
+    assert Browser(client, offered).open()
+    assert offered.paths("/introspect") == 0
 
 
 def test_a_hospital_without_introspection_is_not_asked(
