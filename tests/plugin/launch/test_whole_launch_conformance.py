@@ -144,10 +144,10 @@ def serving(place: Place, folder: Path, secret_keys: str, **ehr: Any) -> Iterato
         services.database.close()
 
 
-def opened(place: Place, client_id: str) -> str:
+def opened(place: Place, client_id: str, **chart: Any) -> str:
     """Launch as viewer, browser and page together; give the handle."""
     book = place.sandbox.app.extensions["sandbox"].launches
-    code = book.mint(Launch(client_id, "Practitioner/demo-radiologist", patient=PATIENT))
+    code = book.mint(Launch(client_id, "Practitioner/demo-radiologist", patient=PATIENT, **chart))
     with requests.Session() as browser:
         query = {"iss": place.sandbox.fhir_base, "launch": code}
         page = browser.get(f"{place.base_url}/launch", params=query, timeout=10)
@@ -195,6 +195,22 @@ def test_the_application_launches_renews_and_ends_as_each_kind_of_client(
     check_wire(place, ehr)
 
 
+def test_an_intent_that_is_unknown_opens_the_page_that_opens_without_one(
+    place: Place, tmp_path: Path, secret_keys: str
+) -> None:
+    told = []
+    with serving(place, tmp_path / "data", secret_keys, client_id="public"):
+        for intent in (None, "make-coffee", "<script>alert(1)</script>"):
+            headers = {"Wetread-Handle": opened(place, "public", intent=intent)}
+            answer = requests.get(f"{place.base_url}/api/launch", headers=headers, timeout=10)
+            assert answer.status_code == 200
+            told.append(answer.json())
+    intents = [one.pop("intent") for one in told]
+    assert intents[0] is None
+    assert told[0] == told[1] == told[2]
+    assert told[0]["study"] is None
+
+
 def reads(place: Place, token: str) -> int:
     address = f"{place.sandbox.fhir_base}/Patient/{PATIENT}"
     headers = {"Authorization": f"Bearer {token}"}
@@ -220,9 +236,10 @@ def check_wire(place: Place, ehr: dict[str, Any]) -> None:
     assert "scope" not in renewal.form
     revocations = place.wire.at("/revoke")
     assert {one.form["token_type_hint"] for one in revocations} == {"refresh_token", "access_token"}
-    (introspection,) = place.wire.at("/introspect")
-    assert introspection.form["token_type_hint"] == "access_token"
-    for sent in (code, renewal, introspection, *revocations):
+    # A public client proves nothing, so it has no say at the introspection endpoint.
+    introspections = place.wire.at("/introspect")
+    assert len(introspections) == (0 if ehr["authentication"] == "public" else 1)
+    for sent in (code, renewal, *introspections, *revocations):
         assert (sent.method, sent.query) == ("POST", {})
         check_proof(place, ehr, sent)
 
