@@ -130,7 +130,7 @@ def verify(
 
 def _check_header(header: Mapping[str, Any]) -> None:
     # extract_compact reads tokens of every algorithm.
-    if header.get("alg") not in KEY_TYPES:
+    if header.get("alg") not in tuple(KEY_TYPES):
         raise CallerUnknown(
             f"A JWT must be signed with {' or '.join(KEY_TYPES)}.", code="algorithm_refused"
         )

@@ -103,16 +103,22 @@ def _prefetched(prefetch: Mapping[str, Any], key: str) -> Resources | None:
     bundle = prefetch[key]
     if bundle is None:
         return ()
-    kind, shape = KINDS[key]
     if not isinstance(bundle, dict) or next_link(bundle) is not None:
         return None
     try:
-        found = [r for mode, r in bundle_entries(bundle, kind) if mode == "match"]
-        resources = tuple(pick(resource, shape) for resource in found)
+        return _matches(bundle, *KINDS[key])
     except (SmartError, Misshapen):
         return None
-    total = bundle.get("total", 0)
-    return None if not isinstance(total, int) or total > len(resources) else resources
+
+
+def _matches(bundle: dict[str, Any], kind: str, shape: Shape) -> Resources:
+    found = list(bundle_entries(bundle, kind))
+    matches = tuple(pick(resource, shape) for mode, resource in found if mode == "match")
+    entries, total = bundle.get("entry", []), bundle.get("total", 0)
+    # What was passed over, or counted and not sent, could be the report that somebody signed.
+    if len(found) < len(entries) or not isinstance(total, int) or total > len(matches):
+        raise Misshapen("expected every match; got fewer")
+    return matches
 
 
 def _usable_token(authorization: FhirAuthorization | None, ehr: Ehr, keys: Sequence[str]) -> str:

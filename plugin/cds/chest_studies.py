@@ -12,13 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from plugin.cds.chart import Chart
+from plugin.imaging.endpoints import ArchiveRules
 from plugin.imaging.identity import local_id
-from plugin.imaging.imaging_study import (
-    ArchiveRules,
-    Study,
-    accession_identifier,
-    read_study_resource,
-)
+from plugin.imaging.imaging_study import Study, accession_identifier, read_study_resource
 from plugin.reporting.fhir_codes import (
     CHEST_CT,
     CHEST_SINGLE_VIEW,

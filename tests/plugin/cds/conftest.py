@@ -92,7 +92,7 @@ def app(running_app: Flask, ehr: CallingEhr) -> Flask:
     callers = Callers(
         services.ehrs, CallerKeys(), AcceptedCalls(services.database), ADDRESS
     )  # fmt: skip
-    running_app.extensions[DESK] = Desk(callers, Charts(), Pace())
+    running_app.extensions[DESK] = Desk(callers, Charts(), Pace(burst=100_000))
     return running_app
 
 

@@ -184,4 +184,5 @@ def ai_report(number: int = 1, status: str = "preliminary", **changes: Any) -> d
         {"system": READING_KEY, "value": "0" * 64},
         {"system": STUDY_KEY, "value": f"urn:oid:2.25.{number}"},
     ]
-    return report(number, status, identifier=ours) | {"id": f"ai-report-{number}"} | changes
+    own = {"id": f"ai-report-{number}", "identifier": ours}
+    return report(number, status, **own | changes)

@@ -1,0 +1,237 @@
+"""Which studies a card names, what it says of each, and where its links lead."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import Any
+
+import pytest
+
+from plugin.cds.cards import MOST_NAMED, CardMaker
+from plugin.cds.chart import Chart
+from plugin.cds.chest_studies import ChestStudy, chest_studies
+from plugin.reporting.wording import UNREAD
+from tests.plugin.cds.conftest import BASE_URL, Send, cards_of
+from tests.plugin.cds.ehr import CallingEhr, ai_report, prefetch, report, study
+
+BASE = "https://ehr.example/fhir"
+
+
+def states(studies: list[dict[str, Any]], *reports: dict[str, Any]) -> dict[str, str]:
+    """What would be said of each study."""
+    chart = Chart(tuple(studies), reports)
+    return {one.id: one.state for one in chest_studies(chart, BASE, ["CR", "DX", "CT"])}
+
+
+@pytest.mark.parametrize(
+    ("reports", "state"),
+    [
+        ([], "unread"),
+        ([report(status="registered")], "unread"),
+        ([report(status="entered-in-error"), report(status="cancelled")], "unread"),
+        ([report(2)], "unread"),
+        ([ai_report()], "ai_only"),
+        ([ai_report(status="partial")], "ai_only"),
+        ([ai_report(status="entered-in-error")], "unread"),
+        ([ai_report(status="cancelled")], "unread"),
+        ([ai_report(conclusion=f"{UNREAD} It shows no chest.")], "ai_failed"),
+        ([ai_report(conclusion=f"{UNREAD} It shows no chest."), ai_report()], "ai_only"),
+        ([ai_report(), ai_report(conclusion=UNREAD)], "ai_only"),
+        ([report(status="registered"), ai_report()], "ai_only"),
+    ],
+)
+def test_study_that_no_clinician_has_reported_on_is_named(
+    reports: list[dict[str, Any]], state: str
+) -> None:
+    assert states([study()], *reports) == {"study-1": state}
+
+
+@pytest.mark.parametrize(
+    "reports",
+    [
+        [report()],
+        [report(status="preliminary")],
+        [report(status="amended")],
+        [report(status="unknown")],
+        [ai_report(status="final")],
+        [ai_report(status="corrected")],
+        [ai_report(), report()],
+        [report(), report(status="entered-in-error")],
+        [report(status=None)],
+    ],
+)
+def test_study_that_somebody_has_reported_on_is_not_named(reports: list[dict[str, Any]]) -> None:
+    assert states([study()], *reports) == {}
+
+
+def test_report_without_its_study_is_told_by_order_or_accession_number() -> None:
+    order = [{"reference": "ServiceRequest/order-1"}]
+    absolute = [{"reference": f"{BASE}/ServiceRequest/order-1"}]
+    number = {"system": "https://hospital.example/accession", "value": "A-1"}
+    for loose in (
+        report(imagingStudy=None, identifier=[number]),
+        report(imagingStudy=None, basedOn=absolute),
+    ):
+        assert states([study(basedOn=order), study(2)], loose) == {"study-2": "unread"}
+    ours = ai_report(imagingStudy=None)
+    assert states([study(), study(2)], ours) == {"study-2": "unread", "study-1": "ai_only"}
+    elsewhere = number | {"system": "https://other.example/accession"}
+    assert states([study()], report(imagingStudy=None, identifier=[elsewhere]))
+
+
+def test_report_that_names_its_study_is_of_no_other_of_the_same_order() -> None:
+    order = [{"reference": "ServiceRequest/order-1"}]
+    both = [study(1, basedOn=order), study(2, basedOn=order)]
+    assert states(both, report(1, basedOn=order)) == {"study-2": "unread"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "cancelled"},
+        {"status": "entered-in-error"},
+        {"identifier": None},
+        {"identifier": [{"system": "urn:dicom:uid", "value": "urn:oid:1.2.<script>"}]},
+        {"series": None},
+        {"id": "../Patient/1"},
+        {"id": None},
+    ],
+)
+def test_study_that_cannot_be_opened_is_not_named(changes: dict[str, Any]) -> None:
+    assert states([study(**changes)]) == {}
+
+
+def test_other_kinds_of_images_are_not_named() -> None:
+    assert states([study(modality="MG"), study(2, modality="US")]) == {}
+    chart = Chart((study(modality="CT"),), ())
+    assert chest_studies(chart, BASE, ["CR", "DX"]) == []
+    assert chest_studies(chart, BASE, []) == []
+
+
+def test_only_what_the_record_calls_a_chest_is_named() -> None:
+    def with_site(**site: str) -> dict[str, Any]:
+        (series,) = study()["series"]
+        return study(series=[series | {"bodySite": site}])
+
+    def without_site(**changes: Any) -> dict[str, Any]:
+        (series,) = study()["series"]
+        return study(series=[{k: v for k, v in series.items() if k != "bodySite"}], **changes)
+
+    chests = (
+        with_site(code="39607008"),
+        with_site(display="Chest"),
+        with_site(code="CHEST"),
+        without_site(description="Röntgen-Thorax in 2 Ebenen"),
+        without_site(description="XR CHEST PA"),
+        without_site(procedureCode=[{"text": "Portable CXR"}]),
+        without_site(procedureCode=[{"coding": [{"code": "36643-5"}]}]),
+    )
+    others = (
+        without_site(),
+        with_site(code="66019005", display="Extremity"),
+        without_site(description="XR thoracic spine"),
+        without_site(description="Manchester protocol, knee"),
+    )
+    assert all(states([one]) for one in chests)
+    assert not any(states([one]) for one in others)
+
+
+def chest(number: int = 1, state: Any = "unread", **changes: Any) -> ChestStudy:
+    values = {
+        "id": f"study-{number}", "uid": f"2.25.{number}", "started": f"2026-03-{number:02}",
+        "modalities": ("CR",), "state": state,
+    }  # fmt: skip
+    return ChestStudy(**values | changes)
+
+
+MAKER = CardMaker(f"{BASE_URL}/launch", f"{BASE_URL}/models/chest_xray/card")
+
+
+def test_card_names_the_study_and_opens_it() -> None:
+    (card,) = MAKER.cards([chest(9)])
+    assert card["summary"] == "Chest X-ray of 9 Mar 2026: no report in the chart yet"
+    assert card["indicator"] == "info"
+    assert card["source"]["url"] == f"{BASE_URL}/models/chest_xray/card"
+    assert uuid.UUID(card["uuid"])
+    (link,) = card["links"]
+    assert link == {
+        "label": "Open the chest X-ray of 9 Mar 2026 in Wetread",
+        "url": f"{BASE_URL}/launch",
+        "type": "smart",
+        "appContext": '{"study": "study-9", "uid": "2.25.9"}',
+    }
+
+
+def test_several_studies_are_counted_and_each_has_a_line_and_a_link() -> None:
+    (card,) = MAKER.cards([chest(3), chest(2, "ai_only"), chest(1, "ai_failed")])
+    assert card["summary"] == (
+        "3 chest studies without a clinician's report, 1 of them with an unverified AI reading"
+    )
+    assert card["detail"].splitlines()[:3] == [
+        "- **Chest X-ray of 3 Mar 2026**: no report in the chart yet",
+        "- **Chest X-ray of 2 Mar 2026**: only an unverified AI reading, signed by nobody",
+        "- **Chest X-ray of 1 Mar 2026**: no report but the AI's, which could not read it",
+    ]
+    assert [json.loads(link["appContext"])["study"] for link in card["links"]] == [
+        "study-3", "study-2", "study-1",
+    ]  # fmt: skip
+
+
+def test_long_list_is_cut_and_says_so() -> None:
+    (card,) = MAKER.cards([chest(number) for number in range(20, 0, -1)])
+    assert card["summary"].startswith("20 chest studies")
+    assert len(card["links"]) == MOST_NAMED
+    assert f"and {20 - MOST_NAMED} older" in card["detail"]
+
+
+def test_nothing_to_say_is_no_card() -> None:
+    assert MAKER.cards([]) == []
+
+
+def test_card_says_that_it_is_no_diagnosis_and_gives_no_probability() -> None:
+    for state in ("unread", "ai_only", "ai_failed"):
+        (card,) = MAKER.cards([chest(1, state)])
+        assert "not a diagnosis" in card["detail"]
+        assert "preliminary and unverified" in card["detail"]
+        assert not re.search(r"%|probab|positive|negative|covid", str(card), re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("started", "words"),
+    [
+        (None, "Chest X-ray without a date"),
+        ("2026", "Chest X-ray of 2026"),
+        ("2026-03", "Chest X-ray of Mar 2026"),
+        ("2026-03-09T23:30:00-08:00", "Chest X-ray of 9 Mar 2026"),
+        ("[x](javascript:1)", "Chest X-ray without a date"),
+        ("2026-13-45", "Chest X-ray of 2026-13-45"),
+    ],
+)
+def test_date_is_written_in_words_and_nothing_else(started: str | None, words: str) -> None:
+    (card,) = MAKER.cards([chest(started=started)])
+    assert card["summary"].startswith(f"{words}:")
+
+
+def test_words_of_the_record_are_not_repeated(send: Send, ehr: CallingEhr) -> None:
+    hostile = "**chest** <img src=x onerror=alert(1)> [x](javascript:alert(1))"
+    data = prefetch([study(description=hostile, procedureCode=[{"text": hostile}])])
+    (card,) = cards_of(send(ehr.call(prefetch=data)))
+    for trace in ("javascript", "<img", "onerror"):
+        assert trace not in json.dumps(card)
+
+
+def test_newest_study_comes_first_and_all_states_meet_on_one_card(
+    send: Send, ehr: CallingEhr
+) -> None:
+    data = prefetch(
+        [study(1), study(3), study(2), study(4, modality="CT")], [ai_report(1), report(2)]
+    )
+    (card,) = cards_of(send(ehr.call(prefetch=data)))
+    assert [json.loads(link["appContext"]) for link in card["links"]] == [
+        {"study": "study-3", "uid": "2.25.3"},
+        {"study": "study-1", "uid": "2.25.1"},
+    ]
+    assert card["links"][0]["url"] == f"{BASE_URL}/launch"
+    assert len(card["summary"]) < 140
