@@ -56,12 +56,16 @@ class Settings:
     handle_hours: float = described("A page must be opened again after so long in any case.", 8.0)
     job_lease_s: float = described("A job whose worker is silent for so long is done again.", 30.0)
     job_sweep_s: float = described("How often unfinished jobs are looked for.", 30.0)
-    job_attempts: int = described("How often one job is tried before it has failed.", 3)
-    job_limit: int = described("Unfinished jobs of one launch at the same time.", 4)
-    study_images: int = described("Images of one study that are fetched at most.", 64)
-    image_megabytes: int = described(
-        "Size of one answer of the image archive that is accepted at most (image or series).", 256
+    job_attempts: int = described(
+        "How often one job is tried before it has failed; a reading twice more if the EHR is away.",
+        3,
     )
+    job_limit: int = described("Unfinished jobs of one launch at the same time.", 4)
+    study_images: int = described("Images of one study that are fetched at most.", 4000)
+    study_megabytes: int = described(
+        "Size of all images of one study together that is accepted at most; they lie on disk.", 4096
+    )
+    image_megabytes: int = described("Size of one image that is accepted at most.", 256)
     cache_hours: float = described("Cached images are deleted after so long.", 12.0)
     retention_days: float = described(
         "Ended launches and readings are deleted after so long.", 30.0

@@ -17,9 +17,11 @@ from inference.patient_age import with_birth_date
 from inference.registry import choose_model, load_model, model_names
 from plugin.database import Database
 from plugin.errors import PluginError
+from plugin.imaging.allowance import Allowance
 from plugin.imaging.cache import ImageCache
-from plugin.imaging.imaging_study import ArchiveRules, Study
-from plugin.imaging.pacs import Pacs, PacsError
+from plugin.imaging.endpoints import Archive, ArchiveRules
+from plugin.imaging.imaging_study import Study
+from plugin.imaging.pacs import Pacs
 from plugin.imaging.study_images import FetchedStudy, fetch_study
 from plugin.imaging.warm_images import StudyImage, WarmImages
 from plugin.launching.launches import OpenLaunch
@@ -76,7 +78,7 @@ class Workshop:
         services, ehr = self.services, launch.ehr
         return Workbench(
             shop=self,
-            record=Record(services.tokens, launch.id, ehr.issuer, services.http),
+            record=Record(services.tokens, launch.id, ehr.issuer, services.http, services.offers),
             archives=ArchiveRules(ehr.issuer, ehr.pacs_origins),
             folder=self.cache.folder(launch.id, study_id),
         )
@@ -111,13 +113,18 @@ class Workbench:
 
     def fetch(self, study: Study) -> FetchedStudy:
         """Get the study's files, from the cache or from its archive."""
-        if study.archive is None:
-            raise PacsError("A study must name its archive; this one names none.")
-        pacs = Pacs(self.shop.pacs_http, study.archive, self.record.token)
-        limit = self.shop.services.settings.study_images
-        cache = self.shop.cache
-        with cache.lock(self.folder):
-            return fetch_study(study, pacs, cache, self.folder, self.modalities, limit=limit)
+        shop, settings = self.shop, self.shop.services.settings
+        allowance = Allowance(
+            images=settings.study_images,
+            image_bytes=settings.image_megabytes * 1024**2,
+            study_bytes=settings.study_megabytes * 1024**2,
+        )
+
+        def pacs_of(archive: Archive) -> Pacs:
+            return Pacs(shop.pacs_http, archive, self.record.token)
+
+        with shop.cache.lock(self.folder):
+            return fetch_study(study, pacs_of, shop.cache, self.folder, self.modalities, allowance)
 
     def images(
         self, fetched: FetchedStudy, birth_date: str | None, started: str | None
@@ -198,5 +205,4 @@ def open_workshop(services: Services) -> Workshop:
 
 
 def _image_http(settings: Settings) -> Http:
-    size = settings.image_megabytes * 1024 * 1024
-    return Http(HttpLimits(read_s=settings.http_timeout_s, response_bytes=size))
+    return Http(HttpLimits(read_s=settings.http_timeout_s))

@@ -10,7 +10,8 @@ from flask import Blueprint, Response, jsonify, request, url_for
 
 from plugin.api.study_list import latest_readings, list_reports, note_seen, study_entry
 from plugin.errors import PluginError
-from plugin.imaging.imaging_study import ArchiveRules, Study
+from plugin.imaging.endpoints import ArchiveRules
+from plugin.imaging.imaging_study import Study
 from plugin.imaging.patient_card import patient_identifiers, patient_name
 from plugin.imaging.studies import list_studies
 from plugin.jobs.installed_models import known_models

@@ -18,15 +18,9 @@ from plugin.addresses import origin_of
 from plugin.checks.reachability import explain
 from plugin.checks.result import Result, Steps
 from plugin.ehrs import Ehr
+from plugin.imaging.endpoints import Archive, ArchiveRules, endpoint_references
 from plugin.imaging.identity import local_id
-from plugin.imaging.imaging_study import (
-    WHY_NOT,
-    Archive,
-    ArchiveRules,
-    Study,
-    endpoint_references,
-    readable_series,
-)
+from plugin.imaging.imaging_study import WHY_NOT, Study, readable_series
 from plugin.imaging.studies import list_studies
 from plugin.record import Record
 from smart_launch.errors import SmartError, TransportError

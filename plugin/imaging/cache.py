@@ -13,7 +13,8 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PRIVATE_FOLDER = 0o700
@@ -56,17 +57,23 @@ class ImageCache:
         """List the images fetched for this state of the study; empty if they must be fetched."""
         return sorted((folder / _images(fingerprint)).glob("*.dcm"))
 
-    def store_images(self, folder: Path, fingerprint: str, files: Iterable[bytes]) -> list[Path]:
-        """Keep fetched images: all of them or, if fetching breaks off, none."""
+    @contextmanager
+    def filling(self, folder: Path, fingerprint: str) -> Iterator[Path]:
+        """Give a folder to put fetched images into; all of them are kept or, after an error, none.
+
+        `images` lists them afterwards: these, or those of a worker that was faster.
+        """
         make_private(folder)
         waiting = Path(tempfile.mkdtemp(prefix="fetching-", dir=folder))
         try:
-            for number, content in enumerate(files, 1):
-                write_private(waiting / f"{number:05}.dcm", content)
+            yield waiting
             _move(waiting, folder / _images(fingerprint))
         finally:
             shutil.rmtree(waiting, ignore_errors=True)
-        return self.images(folder, fingerprint)
+
+    def forget_images(self, folder: Path, fingerprint: str) -> None:
+        """Have the images fetched again: these turned out not to be what they should be."""
+        shutil.rmtree(folder / _images(fingerprint), ignore_errors=True)
 
     def pictures(self, folder: Path, fingerprint: str) -> Path:
         """Give the folder of what was drawn of this state of the study."""

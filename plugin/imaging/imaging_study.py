@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
-from plugin.addresses import is_loopback, origin_of
-from plugin.imaging.identity import local_id
-
-WADO_RS = "dicom-wado-rs"
-# Argonaut imaging: false means that the address itself is the secret, so no token goes there.
-TOKEN_FLAG = "requires-access-token"  # noqa: S105 (the end of an extension's address)
+from plugin.imaging.endpoints import (
+    Archive,
+    ArchiveRules,
+    choose_archive,
+    contained_endpoints,
+    references_of,
+)
 
 WHY_NOT = {
     "withdrawn": "The study was cancelled or entered in error.",
@@ -26,30 +27,21 @@ WHY_NOT = {
     "no_model": "The reading service has not started yet.",
 }
 
-
-@dataclass(frozen=True)
-class Archive:
-    """A DICOMweb service of a registered origin.
-
-    Attributes
-    ----------
-    url : str
-        Base of the service, without a slash at the end.
-    wants_token : bool
-        False: the address itself is the secret; it is never logged and gets no token.
-    """
-
-    url: str
-    wants_token: bool = True
-
-    def __repr__(self) -> str:
-        """Show the origin only: the path may be a secret."""
-        return f"Archive({origin_of(self.url)!r})"
+# The reasons why no archive can be asked, the most telling first.
+NO_ARCHIVE = ("endpoint_refused", "endpoint_kind", "no_endpoint")
 
 
 @dataclass(frozen=True)
 class Series:
-    """One series of a study; `instances` are SOP Instance UIDs, empty when not listed."""
+    """One series of a study.
+
+    Attributes
+    ----------
+    instances : tuple of str
+        SOP Instance UIDs; empty when not listed.
+    archive : Archive or None
+        Where its images lie; None: see `why_not`.
+    """
 
     uid: str
     modality: str | None
@@ -57,6 +49,8 @@ class Series:
     instances: tuple[str, ...]
     count: int
     endpoints: tuple[str, ...] = ()
+    archive: Archive | None = None
+    why_not: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,7 @@ class Study:
     uid : str or None
         Study Instance UID without `urn:oid:`.
     archive : Archive or None
-        Where the images are fetched from; None: see `why_not`.
+        Where the images lie, unless a series says otherwise; None: see `why_not`.
     why_not : str or None
         Key of `WHY_NOT` if the study cannot be read.
     resource : mapping
@@ -102,31 +96,6 @@ class Study:
         return WHY_NOT[self.why_not].format(modalities=", ".join(self.modalities) or "unknown")
 
 
-@dataclass(frozen=True)
-class ArchiveRules:
-    """Where images may be fetched from: the origins registered for the EHR, its own included."""
-
-    fhir_base: str
-    origins: tuple[str, ...]
-
-    def allows(self, address: str) -> bool:
-        """Tell whether a token may go to this address: registered origin, https outside loopback.
-
-        Anything else found in a resource is refused; a request to it could reach into the
-        hospital's network on a stranger's behalf.
-        """
-        try:
-            parts = urlsplit(address)
-            host, _ = parts.hostname or "", parts.port
-        except ValueError:
-            return False
-        if parts.username is not None or parts.query or parts.fragment:
-            return False
-        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-            return False
-        return origin_of(address) in (*self.origins, origin_of(self.fhir_base))
-
-
 def read_study_resource(
     resource: Mapping[str, Any],
     endpoints: Mapping[str, Mapping[str, Any]],
@@ -156,8 +125,11 @@ def read_study_resource(
         why_not=None,
         resource=resource,
     )
-    archive, trouble = _choose_archive(study, endpoints, rules)
-    return replace(study, archive=archive, why_not=_why_not(study, modalities) or trouble)
+    study, trouble = _with_archives(study, endpoints, rules)
+    if not trouble:
+        unreachable = (s.why_not for s in readable_series(study, modalities) if s.why_not)
+        trouble = next(unreachable, None)
+    return replace(study, why_not=_why_not(study, modalities) or trouble)
 
 
 def readable_series(study: Study, modalities: Iterable[str]) -> tuple[Series, ...]:
@@ -181,39 +153,29 @@ def images_mark(study: Study, *, versioned: bool = True) -> str:
     return hashlib.sha256(repr(state).encode()).hexdigest()[:32]
 
 
-def endpoint_references(resource: Mapping[str, Any]) -> list[str]:
-    """Give the references to Endpoints: those of the study first, then those of its series."""
-    holders = [resource, *resource.get("series", ())]
-    entries = [entry for holder in holders for entry in holder.get("endpoint", ())]
-    references = [entry["reference"] for entry in entries if entry.get("reference")]
-    return list(dict.fromkeys(references))
-
-
-def _choose_archive(
+def _with_archives(
     study: Study, endpoints: Mapping[str, Mapping[str, Any]], rules: ArchiveRules
-) -> tuple[Archive | None, str | None]:
-    """Take the first Endpoint that is active, speaks WADO-RS and lies at a registered origin."""
-    contained = {
-        f"#{entry.get('id')}": entry
-        for entry in study.resource.get("contained", ())
-        if entry.get("resourceType") == "Endpoint"
-    }
-    found = []
-    for reference in endpoint_references(study.resource):
-        identity = local_id(reference, "Endpoint", rules.fhir_base)
-        entry = contained.get(reference) or endpoints.get(identity or "")
-        if entry is not None and entry.get("status") in (None, "active", "test"):
-            found.append(entry)
-    wado = [entry for entry in found if (entry.get("connectionType") or {}).get("code") == WADO_RS]
-    allowed = [entry for entry in wado if rules.allows(str(entry.get("address", "")))]
-    if allowed:
-        return Archive(str(allowed[0]["address"]).rstrip("/"), _wants_token(allowed[0])), None
-    return None, "endpoint_refused" if wado else "endpoint_kind" if found else "no_endpoint"
+) -> tuple[Study, str | None]:
+    """Fill in where the images lie; also gives why none can be fetched.
 
-
-def _wants_token(endpoint: Mapping[str, Any]) -> bool:
-    flags = [e for e in endpoint.get("extension", ()) if str(e.get("url")).endswith(TOKEN_FLAG)]
-    return all(flag.get("valueBoolean") is not False for flag in flags)
+    An Endpoint of a series goes before the study's of the same kind (ImagingStudy.series.endpoint).
+    """
+    contained = contained_endpoints(study.resource)
+    choose = partial(choose_archive, contained=contained, endpoints=endpoints, rules=rules)
+    own = [choose(one.endpoints) for one in study.series]
+    choices = (choose(references_of(study.resource)), *own)
+    # Where the study names none, the archive of one series is the best guess for the others.
+    whole = next((one for one in choices if one.archive), None)
+    if whole is None:
+        reasons = {one.why_not for one in choices}
+        return study, next(why for why in NO_ARCHIVE if why in reasons)
+    series = tuple(
+        replace(one, archive=choice.archive, why_not=choice.why_not)
+        if choice.why_not in (None, "endpoint_refused")
+        else replace(one, archive=whole.archive)
+        for one, choice in zip(study.series, own, strict=True)
+    )
+    return replace(study, series=series, archive=whole.archive), None
 
 
 def _why_not(study: Study, modalities: frozenset[str]) -> str | None:
@@ -237,7 +199,7 @@ def _read_series(entry: Mapping[str, Any]) -> Series:
         body_part=site.get("display") or site.get("code"),
         instances=uids,
         count=entry.get("numberOfInstances") or len(uids),
-        endpoints=tuple(e["reference"] for e in entry.get("endpoint", ()) if e.get("reference")),
+        endpoints=references_of(entry),
     )
 
 

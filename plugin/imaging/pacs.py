@@ -1,19 +1,31 @@
 """Images from the archive over WADO-RS (DICOM PS3.18 10.4), as they are stored there.
 
-One request per image where the study lists its images, so that memory holds one file at a time and
-a missing image is noticed by name. The address was checked by `studies.ArchiveRules` before.
+They go from the connection to disk in pieces, so that memory does not grow with a study. The
+address was checked by `ArchiveRules` before.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
 
-from plugin.errors import LaunchExpired, PluginError
-from plugin.imaging.imaging_study import Archive, Series
-from plugin.imaging.multipart import MultipartError, content_type, split_parts
-from smart_launch.answer import Answer
+from plugin.errors import LaunchExpired
+from plugin.imaging.allowance import Allowance
+from plugin.imaging.endpoints import Archive
+from plugin.imaging.multipart import MultipartError, Part, content_type, read_parts
+from plugin.imaging.pacs_errors import (
+    BrokeOff,
+    ImageMissing,
+    PacsError,
+    PacsUnavailable,
+    RequestFailed,
+    RequestRefused,
+)
+from smart_launch.answer import AnswerHead, StreamedAnswer
 from smart_launch.errors import TransportError
 from smart_launch.http import Http
 
@@ -24,44 +36,22 @@ HEADERS = {
     # Compressing pixels on the fly costs Orthanc more time than the network saves.
     "Accept-Encoding": "identity",
 }
+DICOM_JSON = "application/dicom+json"
+SOP_INSTANCE_UID = "00080018"
+# An entry of a list has a few hundred bytes; a list of all images of a large study stays below.
+MOST_LIST_BYTES = 20 * 1024 * 1024
 UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 TokenSource = Callable[[str | None], str]
-Files = Sequence[bytes | memoryview]
-
-
-class PacsError(PluginError):
-    """The image archive's answer cannot be used."""
-
-    code = "archive_unusable"
-    title = "The images could not be fetched"
-    next_step = "Try again; if it happens again, tell the imaging department."
-    status = 502
-    retryable = False
-
-
-class PacsUnavailable(PacsError):  # noqa: N818 (a state that passes)
-    """The archive is slow, busy or broken just now; the same request may work later."""
-
-    code = "archive_unavailable"
-    next_step = "Try again in a minute."
-    retryable = True
-
-
-class ImageMissing(PacsError):  # noqa: N818 (named for what is wrong)
-    """The record lists an image that the archive does not have."""
-
-    code = "image_missing"
-    next_step = "Wait until all images have arrived, or tell the imaging department."
 
 
 @dataclass(frozen=True)
 class Pacs:
-    """One archive, as one launch sees it.
+    """One archive, as one launch sees it; may be used by several threads.
 
     Parameters
     ----------
     http : Http
-        With limits that fit images; shared, so that connections are reused.
+        Shared, so that connections are reused.
     archive : Archive
         Checked by `ArchiveRules`.
     token : callable
@@ -71,51 +61,109 @@ class Pacs:
     http: Http
     archive: Archive
     token: TokenSource
+    _renewing: Lock = field(default_factory=Lock, repr=False, compare=False)
 
-    def fetch_series(self, study_uid: str, series: Series) -> Iterator[bytes]:
-        """Yield every image of a series as DICOM file.
+    def fetch(
+        self, study: str, series: str | None, instance: str | None, allowance: Allowance
+    ) -> Generator[Iterator[bytes | memoryview], None, None]:
+        """Ask for a study, a series or one image; yield each image's content in pieces.
+
+        An image is whole when its content has come to its end without an error.
 
         Raises
         ------
-        ImageMissing, PacsUnavailable, PacsError, LaunchExpired
+        ImageMissing, BrokeOff, PacsUnavailable, RequestRefused, PacsError, LaunchExpired
             Nothing is left out silently.
         """
-        address = f"{self.archive.url}/studies/{_uid(study_uid)}/series/{_uid(series.uid)}"
-        if not series.instances:
-            found = self._fetch(address)
-            if len(found) < series.count:
-                raise _missing()
-            yield from map(bytes, found)
-            return
-        for instance in series.instances:
-            yield from map(bytes, self._fetch(f"{address}/instances/{_uid(instance)}"))
+        path = _path(study, series, instance)
+        with self._answer(path, HEADERS, allowance.bytes_left()) as answer:
+            _check_status(answer)
+            with _in_words():
+                for content in _contents(answer):
+                    yield _worded(content)
 
-    def _fetch(self, address: str) -> Files:
-        """Ask for files; views of one answer, so that a series does not lie in memory twice."""
-        token = self.token(None) if self.archive.wants_token else None
-        answer = self._get(address, token)
-        if answer.status == 401 and token is not None:
-            # It ran out between two images: once more with a fresh one.
-            answer = self._get(address, self.token(token))
-        _check_status(answer.status)
-        return _files(answer)
-
-    def _get(self, address: str, token: str | None) -> Answer:
-        headers = HEADERS | ({"Authorization": f"Bearer {token}"} if token else {})
+    def list_images(self, study: str, series: str) -> tuple[str, ...] | None:
+        """Ask which images a series has (QIDO-RS, PS3.18 10.6); None where it does not say."""
+        path = f"{_path(study, series, None)}/instances?includefield={SOP_INSTANCE_UID}"
         try:
-            return self.http.send("GET", address, headers=headers)
-        except TransportError as error:
-            if error.retryable:
-                raise PacsUnavailable(
-                    "The image archive must answer in time and completely; it did not."
-                ) from error
-            raise PacsError(
-                "The image archive's answer must be within the limits and come from itself; "
-                f"it was refused ({error.code})."
-            ) from error
+            with self._answer(path, {"Accept": DICOM_JSON}, MOST_LIST_BYTES) as answer:
+                if answer.status == 401:
+                    _check_status(answer)
+                return _listed(answer) if answer.status == 200 else None
+        except (PacsError, TransportError):
+            # It need not offer searches; then the images themselves are all there is to count.
+            return None
+
+    @contextmanager
+    def _answer(
+        self, path: str, headers: dict[str, str], most_bytes: int
+    ) -> Iterator[StreamedAnswer]:
+        """Ask; once more with a fresh token where the first has run out between two images."""
+        token = self.token(None) if self.archive.wants_token else None
+        with self._sent(path, headers, token, most_bytes) as answer:
+            if answer.status != 401 or token is None:
+                yield answer
+                return
+        with self._sent(path, headers, self._renewed(token), most_bytes) as answer:
+            yield answer
+
+    @contextmanager
+    def _sent(
+        self, path: str, headers: dict[str, str], token: str | None, most_bytes: int
+    ) -> Iterator[StreamedAnswer]:
+        headers = headers | ({"Authorization": f"Bearer {token}"} if token else {})
+        with ExitStack() as stack:
+            try:
+                answer = stack.enter_context(
+                    self.http.stream(
+                        self.archive.url + path, headers=headers, most_bytes=most_bytes
+                    )
+                )
+            except TransportError as error:
+                raise _from_transport(error) from error
+            yield answer
+
+    def _renewed(self, rejected: str) -> str:
+        """Give a token in place of a rejected one; of several threads the first asks for it."""
+        with self._renewing:
+            current = self.token(None)
+            return current if current != rejected else self.token(rejected)
 
 
-def _check_status(status: int) -> None:
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Turn what goes wrong while a body arrives into errors of this family."""
+    try:
+        yield
+    except TransportError as error:
+        raise _from_transport(error) from error
+    except MultipartError as error:
+        raise BrokeOff("The image archive must send whole images; one broke off.") from error
+
+
+def _worded(content: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    with _in_words():
+        yield from content
+
+
+def _contents(answer: StreamedAnswer) -> Iterator[Iterator[bytes | memoryview]]:
+    kind, parameters = content_type(answer.headers.get("Content-Type", ""))
+    if kind == DICOM:
+        yield answer.pieces
+        return
+    if kind != "multipart/related":
+        raise PacsError("The image archive must send DICOM; it sent something else.")
+    part: Part | None = None
+    for part in read_parts(answer.pieces, parameters.get("boundary", "")):
+        if part[0] not in (DICOM, ""):
+            raise PacsError("The image archive must send DICOM; it sent something else.")
+        yield part[1]
+    if part is None:
+        raise _missing()
+
+
+def _check_status(answer: AnswerHead) -> None:
+    status = answer.status
     if status == 200:
         return
     if status == 401:
@@ -128,9 +176,25 @@ def _check_status(status: int) -> None:
         )
     if status in (404, 410):
         raise _missing()
-    if status == 429 or status >= 500:
-        raise PacsUnavailable(f"The image archive must answer; it reported an error ({status}).")
-    raise PacsError(f"The image archive must send the images; it answered {status}.")
+    if status == 500:
+        raise RequestFailed("The image archive must answer; it reported an error (500).")
+    if status == 429 or status > 501:
+        raise PacsUnavailable(
+            f"The image archive must answer; it reported an error ({status}).",
+            retry_after_s=answer.retry_after_s,
+        )
+    raise RequestRefused(f"The image archive must send the images; it answered {status}.")
+
+
+def _from_transport(error: TransportError) -> PacsError:
+    if error.code == "cut_short":
+        return BrokeOff("The image archive must send whole images; one broke off.")
+    if error.retryable:
+        return PacsUnavailable("The image archive must answer in time and completely; it did not.")
+    return PacsError(
+        "The image archive's answer must be within the limits and come from itself; "
+        f"it was refused ({error.code})."
+    )
 
 
 def _missing() -> ImageMissing:
@@ -139,21 +203,21 @@ def _missing() -> ImageMissing:
     )
 
 
-def _files(answer: Answer) -> Files:
-    kind, parameters = content_type(answer.headers.get("Content-Type", ""))
-    if kind == DICOM:
-        return [answer.body]
-    if kind != "multipart/related":
-        raise PacsError("The image archive must send DICOM; it sent something else.")
+def _listed(answer: StreamedAnswer) -> tuple[str, ...] | None:
+    """Read the SOP Instance UIDs of a list (DICOM JSON, PS3.18 F.2); None if it is no such list."""
     try:
-        parts = list(split_parts(answer.body, parameters.get("boundary", "")))
-    except MultipartError as error:
-        raise PacsUnavailable("The image archive must send whole images; one broke off.") from error
-    if not parts:
-        raise _missing()
-    if any(part_kind not in (DICOM, "") for part_kind, _ in parts):
-        raise PacsError("The image archive must send DICOM; it sent something else.")
-    return [content for _, content in parts]
+        entries = json.loads(b"".join(answer.pieces))
+        uids = [entry[SOP_INSTANCE_UID]["Value"][0] for entry in entries]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    if not all(isinstance(uid, str) and UID.fullmatch(uid) for uid in uids):
+        return None
+    return tuple(dict.fromkeys(uids))
+
+
+def _path(study: str, series: str | None, instance: str | None) -> str:
+    levels = (("studies", study), ("series", series), ("instances", instance))
+    return "".join(f"/{name}/{_uid(value)}" for name, value in levels if value is not None)
 
 
 def _uid(value: str) -> str:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from inference.errors import InferenceError
 from inference.images import DicomFacts, read_facts
+from plugin.imaging.allowance import Allowance
 from plugin.imaging.cache import ImageCache
-from plugin.imaging.imaging_study import Study, readable_series
-from plugin.imaging.pacs import ImageMissing, Pacs, PacsError
+from plugin.imaging.endpoints import Archive
+from plugin.imaging.fetching import StudyFetch
+from plugin.imaging.imaging_study import Series, Study, readable_series
+from plugin.imaging.pacs import Pacs
+from plugin.imaging.pacs_errors import ImageMissing, PacsError
+from plugin.imaging.series_order import SeriesOrder
 
 
 @dataclass(frozen=True)
@@ -19,34 +26,58 @@ class FetchedStudy:
 
     Attributes
     ----------
-    facts : tuple of DicomFacts
-        In the order of `files`.
     mark : str
         What changes when other images must be fetched.
+    listed : frozenset of str
+        SOP Instance UIDs that must be among the files.
     """
 
     mark: str
     files: tuple[Path, ...]
-    facts: tuple[DicomFacts, ...]
+    listed: frozenset[str] = frozenset()
+    forget: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+
+    @cached_property
+    def facts(self) -> tuple[DicomFacts, ...]:
+        """Read every header, in the order of `files`.
+
+        Raises
+        ------
+        NotAnImage
+            A file is no DICOM file.
+        ImageMissing
+            A file is another image than its name in the archive says. Then nothing is kept.
+        """
+        try:
+            found = tuple(read_facts(path) for path in self.files)
+            if self.listed - {one.sop_instance_uid for one in found}:
+                raise ImageMissing(
+                    "Every image that the record lists must arrive; one came as another."
+                )
+        except (InferenceError, ImageMissing):
+            self.forget()
+            raise
+        return found
 
 
 def fetch_study(
     study: Study,
-    pacs: Pacs,
+    pacs_of: Callable[[Archive], Pacs],
     cache: ImageCache,
     folder: Path,
     modalities: Iterable[str],
-    *,
-    limit: int,
+    allowance: Allowance,
 ) -> FetchedStudy:
     """Fetch the study's images unless this launch has them already.
 
     Parameters
     ----------
+    pacs_of : callable
+        Gives the way to an archive; called once for each.
     modalities : iterable of str
         Only series of these are fetched; a report or a presentation state is no image.
-    limit : int
-        Images fetched at most.
+    allowance : Allowance
+        How much is fetched at most.
 
     Raises
     ------
@@ -54,36 +85,33 @@ def fetch_study(
         Some image did not arrive whole; then nothing is kept.
     """
     series = readable_series(study, modalities)
-    if sum(max(one.count, len(one.instances)) for one in series) > limit:
-        raise PacsError(
-            f"A study is read with up to {limit} images; this one has more.",
-            code="too_many_images",
-            next_step="Ask your Wetread administrator to raise the limit.",
-        )
-    mark = _fingerprint(study, pacs)
+    allowance.expect(sum(max(one.count, len(one.instances)) for one in series))
+    mark = _fingerprint(study, series)
     files = cache.images(folder, mark)
     if not files:
-        arriving = (
-            content for one in series for content in pacs.fetch_series(study.uid or "", one)
-        )
-        files = cache.store_images(folder, mark, _limited(arriving, limit))
-    facts = tuple(read_facts(path) for path in files)
-    listed = {uid for one in series for uid in one.instances}
-    if listed - {one.sop_instance_uid for one in facts}:
-        raise ImageMissing("Every image that the record lists must arrive; one came as another.")
-    return FetchedStudy(mark, tuple(files), facts)
+        orders = _orders(study, series, pacs_of)
+        with cache.filling(folder, mark) as place:
+            StudyFetch(study.uid or "", place, allowance).run(orders)
+        files = cache.images(folder, mark)
+    listed = frozenset(uid for one in series for uid in one.instances)
+    return FetchedStudy(mark, tuple(files), listed, lambda: cache.forget_images(folder, mark))
 
 
-def _limited(files: Iterable[bytes], limit: int) -> Iterator[bytes]:
-    """Stop an archive that sends more than the record lists."""
-    for number, content in enumerate(files, 1):
-        if number > limit:
-            raise PacsError(f"A study is read with up to {limit} images; more arrived.")
-        yield content
+def _orders(
+    study: Study, series: Sequence[Series], pacs_of: Callable[[Archive], Pacs]
+) -> list[SeriesOrder]:
+    archives = [one.archive or study.archive for one in series]
+    ways = {one: pacs_of(one) for one in archives if one is not None}
+    if None in archives:
+        raise PacsError("A study must name its archive; this one names none.")
+    numbered = enumerate(zip(series, archives, strict=True), 1)
+    return [SeriesOrder(n, one, ways[archive]) for n, (one, archive) in numbered if archive]
 
 
-def _fingerprint(study: Study, pacs: Pacs) -> str:
+def _fingerprint(study: Study, series: Iterable[Series]) -> str:
     """What changes when other images must be fetched."""
     listed = [(one.uid, one.count, one.instances) for one in study.series]
-    text = repr((study.uid, study.version, listed, pacs.archive.url))
+    archives = [(one.archive or study.archive) for one in series]
+    places = [archive and archive.url for archive in archives]
+    text = repr((study.uid, study.version, listed, places))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -14,7 +14,8 @@ from inference.model_facts import (
     OperatingPoint,
 )
 from inference.prediction import ModelIdentity, Prediction, Reason
-from plugin.imaging.imaging_study import ArchiveRules, Study, read_study_resource
+from plugin.imaging.endpoints import ArchiveRules
+from plugin.imaging.imaging_study import Study, read_study_resource
 from plugin.reporting.report import ReportContext, reading_key
 
 FHIR_BASE = "https://ehr.example/fhir"

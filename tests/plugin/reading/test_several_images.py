@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from plugin.api.study_list import latest_readings
-from plugin.imaging.imaging_study import ArchiveRules
+from plugin.imaging.endpoints import ArchiveRules
 from plugin.imaging.studies import list_studies
 from plugin.launching.launches import OpenLaunch
 from plugin.readings import DONE, READY, Opening, Reading

@@ -1,21 +1,18 @@
-"""Names, words, multipart messages and steps."""
+"""Names, words and steps."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.images import DicomFacts
 from plugin.imaging.cache import ImageCache
-from plugin.imaging.multipart import MultipartError, content_type, split_parts
 from plugin.imaging.patient_card import patient_identifiers, patient_line, patient_name
 from plugin.jobs.problems import may_pass, problem_from
 from plugin.reporting.image_read import image_read
@@ -24,41 +21,6 @@ from plugin.reporting.wording import percent, put_into_words
 from plugin.steps import Progress
 from smart_launch.errors import FhirUnavailable
 from tests.plugin.reading.samples import FACTS, READ, UNREAD
-
-
-@settings(deadline=None)
-@given(st.lists(st.binary(max_size=60), min_size=1, max_size=4), st.booleans())
-def test_every_part_of_a_message_comes_out_as_it_went_in(
-    parts: list[bytes], leading_break: bool
-) -> None:
-    assume(not any(b"--EDGE" in part for part in parts))
-    head = b"--EDGE\r\nContent-Type: application/dicom\r\n\r\n"
-    body = b"\r\n".join(head + part for part in parts) + b"\r\n--EDGE--\r\n"
-    message = (b"\r\n" if leading_break else b"") + body
-    assert [bytes(content) for _, content in split_parts(message, "EDGE")] == parts
-
-
-@settings(deadline=None)
-@given(st.integers(0, 200))
-def test_a_message_that_breaks_off_anywhere_is_an_error(cut: int) -> None:
-    body = b"--EDGE\r\nContent-Type: application/dicom\r\n\r\n" + b"x" * 100 + b"\r\n--EDGE--"
-    assume(cut < len(body))
-    with pytest.raises(MultipartError):
-        list(split_parts(body[:cut], "EDGE"))
-
-
-@settings(deadline=None)
-@given(st.binary(max_size=200), st.text(max_size=5))
-def test_any_bytes_are_parts_or_an_error(body: bytes, boundary: str) -> None:
-    with contextlib.suppress(MultipartError):
-        assert all(len(content) <= len(body) for _, content in split_parts(body, boundary))
-
-
-def test_the_boundary_is_read_with_and_without_quotes() -> None:
-    for header in ('multipart/related; boundary="a b"', "Multipart/Related;boundary=a"):
-        kind, parameters = content_type(header)
-        assert kind == "multipart/related"
-        assert parameters["boundary"].startswith("a")
 
 
 @pytest.mark.parametrize(
@@ -192,11 +154,11 @@ def test_of_two_workers_that_fetch_one_study_the_later_uses_what_the_first_fetch
     one, other = ImageCache(tmp_path), ImageCache(tmp_path)
     folder = one.folder("launch", "study")
 
-    def slowly() -> Iterator[bytes]:
-        yield b"late"
-        other.store_images(folder, "mark", [b"first"])
-
-    (image,) = one.store_images(folder, "mark", slowly())
+    with one.filling(folder, "mark") as late:
+        (late / "1.dcm").write_bytes(b"late")
+        with other.filling(folder, "mark") as first:
+            (first / "1.dcm").write_bytes(b"first")
+    (image,) = one.images(folder, "mark")
     assert image.read_bytes() == b"first"
     assert [place.name for place in folder.iterdir()] == ["images-mark"]
 
