@@ -12,7 +12,7 @@ from plugin.errors import LaunchExpired, Problem
 from plugin.jobs.job_rows import JobRows, LeaseLost
 from plugin.jobs.last_look import look_again
 from plugin.jobs.leases import Leases
-from plugin.jobs.problems import GAVE_UP, may_pass, problem_from, reason_of
+from plugin.jobs.problems import GAVE_UP, is_away, may_pass, problem_from, reason_of
 from plugin.jobs.reading_outcome import (
     expired,
     failed,
@@ -34,8 +34,10 @@ from plugin.workbench import Workshop
 
 log = logging.getLogger("wetread.jobs")
 
-# Pauses before the second and third try: the user is waiting.
-PAUSES_S = (1.0, 5.0, 20.0)
+# Pauses before the second and third try: the user is waiting. The others are a restart's length.
+PAUSES_S = (1.0, 5.0, 15.0, 45.0)
+# A reading is tried so much more often where the hospital's system is away (docs/decisions/0707).
+MORE_TRIES_WHILE_AWAY = 2
 
 Row = TypeVar("Row", Opening, Reading)
 Resend = Callable[[str, float], None]
@@ -97,7 +99,7 @@ class JobRunner:
         job = Job(rows.kind.__tablename__, row_id, row.attempts)
         with self.leases.hold(rows, row_id, owner):
             try:
-                if row.attempts > self.settings.job_attempts:
+                if row.broke_off >= self.settings.job_attempts:
                     self._fail(rows, job, owner, GAVE_UP)
                 else:
                     work(row, owner)
@@ -147,8 +149,8 @@ class JobRunner:
             log_unwritten(row.id, error)
             outcome = expired(row, error, journal)
         except Exception as error:
-            tries_left = may_pass(error) and row.attempts < self.settings.job_attempts
-            if progress.current != "write_report" or tries_left or not only_writing_failed(error):
+            again = self._tries_again(Reading, row.attempts, error)
+            if progress.current != "write_report" or again or not only_writing_failed(error):
                 raise
             log_unwritten(row.id, error)
             outcome = refused(error, look_again(self.shop, row, journal), journal)
@@ -186,7 +188,7 @@ class JobRunner:
         level = logging.ERROR if problem.code == "internal" else logging.WARNING
         reason = {"code": problem.code, "reason": reason_of(error)}
         log.log(level, "job_stopped", extra=asdict(job) | reason, exc_info=error)
-        if not may_pass(error) or job.attempts >= self.settings.job_attempts:
+        if not self._tries_again(rows.kind, job.attempts, error):
             self._fail(rows, job, owner, problem)
             return
         pause = PAUSES_S[min(job.attempts, len(PAUSES_S)) - 1]
@@ -196,6 +198,12 @@ class JobRunner:
         except LeaseLost:
             return
         resend(job.job, pause)
+
+    def _tries_again(self, kind: type, attempts: int, error: Exception) -> bool:
+        """Whoever waits for pictures wants to know soon; a reading outlasts a server's restart."""
+        longer = kind is Reading and is_away(error)
+        tries = self.settings.job_attempts + (MORE_TRIES_WHILE_AWAY if longer else 0)
+        return may_pass(error) and attempts < tries
 
     def _fail(self, rows: JobRows[Row], job: Job, owner: str, problem: Problem) -> None:
         values: dict[str, Any] = {"state": FAILED, "problem": asdict(problem), "open_key": None}

@@ -51,6 +51,9 @@ FHIR_WORDS: tuple[tuple[type[SmartError], str, str, str], ...] = (
     (FhirUnavailable, "record_unavailable", "The hospital's record does not answer", RETRY),
     (TransportError, "record_unavailable", "The hospital's record does not answer", RETRY),
 )
+# A server that is being restarted: nobody listens, or what stands in front of it says so. Not one
+# that hangs (504, a time-out): every further try would take as long.
+AWAY_CODE, AWAY_STATUSES = "unreachable", (502, 503)
 INTERNAL = Problem(
     "internal",
     "Wetread made a mistake",
@@ -93,6 +96,12 @@ def may_pass(error: BaseException) -> bool:
     if isinstance(error, LaunchExpired):
         return False
     return bool(getattr(error, "retryable", False))
+
+
+def is_away(error: BaseException) -> bool:
+    """Tell whether a hospital system seems to be restarting."""
+    code, status = getattr(error, "code", None), getattr(error, "status", None)
+    return isinstance(error, SmartError) and (code == AWAY_CODE or status in AWAY_STATUSES)
 
 
 def reason_of(error: BaseException) -> str:
