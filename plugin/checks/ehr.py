@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plugin.checks.discovery import check_discovery
-from plugin.checks.granted import HOW_TO_LAUNCH, check_backend, check_launch_scopes
+from plugin.checks.granted import HOW_TO_LAUNCH, check_backend, check_launch_scopes, check_user
 from plugin.checks.imaging import check_archive, check_studies
 from plugin.checks.patient_numbers import check_numbers
 from plugin.checks.promises import check_write_mode, lacking
@@ -63,6 +63,7 @@ def check_chart(services: Services, launch: OpenLaunch) -> Iterator[Result]:
     """Read what a reading reads, without pixels, and have the server judge what one would write."""
     ehr, patient = launch.ehr, launch.context.require_patient()
     record = Record(services.tokens, launch.id, ehr.issuer, services.http)
+    yield from check_user(f"EHR {ehr.id}", record, launch)
     study = yield from check_studies(record, ehr, patient)
     if study is None:
         return

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from plugin.checks.result import Result
 from plugin.ehrs import Ehr
 from plugin.launching.launches import OpenLaunch
+from plugin.record import Record
 from plugin.scopes import ESSENTIAL_SCOPES
 from plugin.services import Services
 from smart_launch.backend import request_backend_token
 from smart_launch.discovery import SmartConfiguration
-from smart_launch.errors import SmartError
+from smart_launch.errors import FhirError, FhirNotFound, SmartError
+from smart_launch.fhir_addresses import split_reference
 from smart_launch.scopes import missing_scopes
 
 HOW_TO_LAUNCH = (
@@ -34,6 +37,36 @@ def check_launch_scopes(subject: str, launch: OpenLaunch) -> Iterator[Result]:
             f"{one.scope} is not granted: {one.sentence}",
             "Let the EHR's administrator allow this scope to Wetread's client.",
         )  # fmt: skip
+
+
+def check_user(subject: str, record: Record, launch: OpenLaunch) -> Iterator[Result]:
+    """Look whether the server knows the user whom its sign-in names: the Provenance refers to it.
+
+    Reading staff needs a scope that Wetread does not ask for, so a refusal says nothing.
+    """
+    if launch.user is None:
+        yield Result(
+            "warning", subject, "user_missing", "the newest launch names no user",
+            "Let the EHR send fhirUser in the id_token: the Provenance then says who asked.",
+        )  # fmt: skip
+        return
+    try:
+        record.read(*split_reference(launch.user, record.base_url))
+    except FhirNotFound:
+        yield Result(
+            "failure", subject, "user_unknown",
+            f"fhirUser names a {_type_of(launch.user)} that this server does not have",
+            "Let fhirUser name an entry of this FHIR server: it may refuse reports otherwise.",
+        )  # fmt: skip
+    except FhirError:
+        return
+    else:
+        yield Result("ok", subject, "user", "it has the user whom the newest launch names")
+
+
+def _type_of(reference: str) -> str:
+    found = re.search(r"([A-Z][A-Za-z]{0,63})/[^/]*$", reference)
+    return found[1] if found else "user"
 
 
 def check_backend(

@@ -22,6 +22,7 @@ NEEDED_TO_WRITE: Mapping[str, tuple[str, ...]] = {
     "put": ("update", "updateCreate"),
     "create": ("create", "conditionalCreate"),
 }
+FLAGS = ("updateCreate", "conditionalCreate")
 WRITTEN_TYPES = ("DiagnosticReport", "Observation")
 
 
@@ -105,7 +106,9 @@ def _offers(server: Mapping[str, Any], kind: str, name: str) -> bool:
     entries = listed if isinstance(listed, list) else []
     for entry in entries:
         if isinstance(entry, dict) and entry.get("type") == kind:
-            return entry.get(name) is True or name in _codes(entry.get("interaction"))
+            # The flags are optional, and HAPI leaves updateCreate out: only a "no" counts.
+            flag = entry.get(name) is not False
+            return flag if name in FLAGS else name in _codes(entry.get("interaction"))
     return False
 
 

@@ -19,6 +19,8 @@ from smart_launch.errors import SmartError
 from smart_launch.http import HardenedSession, HttpLimits
 
 PROBE_SECONDS = 5.0
+# Codes of `smart_launch.http` for requests that brought nothing back.
+NO_ANSWER = ("redirected", "timed_out", "unreachable", "tls_failed", "cut_short")
 # Results of OpenSSL's certificate verification (openssl-verification-options, "Diagnostics").
 CERTIFICATES = {
     9: ("tls_not_yet_valid", "its certificate is not valid yet"),
@@ -74,7 +76,7 @@ def explain(address: str, error: SmartError) -> Trouble:
     """
     if error.code == "redirected":
         return redirected(address)
-    if error.code not in ("timed_out", "unreachable", "tls_failed", "cut_short"):
+    if error.code not in NO_ANSWER:
         return Trouble(error.code, error.sentence[:1].lower() + error.sentence[1:])
     if requests.utils.get_environ_proxies(address):
         return Trouble("proxy", "it cannot be reached through the proxy of the environment")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from plugin.checks.reachability import NO_ANSWER, explain
 from plugin.checks.result import Result
 from plugin.ehrs import Ehr
 from plugin.services import Services
@@ -54,7 +55,7 @@ def check_client(
         )  # fmt: skip
         post(services.http, request)
     except TokenRejected as error:
-        yield judge_refusal(subject, ehr, error)
+        yield judge_refusal(subject, ehr, configuration, error)
     except RegistrationError as error:
         yield Result(
             "failure", subject, error.code, error.sentence,
@@ -68,8 +69,14 @@ def check_client(
         )  # fmt: skip
 
 
-def judge_refusal(subject: str, ehr: Ehr, error: TokenRejected) -> Result:
+def judge_refusal(
+    subject: str, ehr: Ehr, configuration: SmartConfiguration, error: TokenRejected
+) -> Result:
     """Read the answer: a code that is not good is the right complaint."""
+    if error.code in NO_ANSWER:
+        trouble = explain(configuration.token_endpoint, error)
+        text = f"its token endpoint: {trouble.text}"
+        return Result("failure", subject, trouble.code, text, trouble.remedy)
     if error.code == "invalid_grant":
         return Result("ok", subject, "client", "it knows this client and accepts its proof")
     if error.code in UNKNOWN:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import requests
@@ -48,7 +48,9 @@ def check_sign_in_page(ehr: Ehr, configuration: SmartConfiguration) -> Iterator[
         return
     subject = f"EHR {ehr.id}"
     try:
-        request = build_authorization_request(ehr.registration(), configuration, launch=None)
+        # Not every EHR offers a launch without a chart: no scope is asked for that it may refuse.
+        registration = replace(ehr.registration(), scopes=("openid",))
+        request = build_authorization_request(registration, configuration, launch=None)
         page = open_page(request.url, ehr.redirect_uri)
     except (SmartError, requests.RequestException) as error:
         name = error.code if isinstance(error, SmartError) else type(error).__name__
@@ -82,14 +84,14 @@ def judge_page(subject: str, ehr: Ehr, page: SignInPage) -> Iterator[Result]:
         yield Result(
             "warning", subject, "sign_in_refused",
             f"its sign-in page refuses us with HTTP status {page.status}",
-            "Compare client_id, redirect address and scopes with what is registered there.",
+            "Compare client_id and redirect address with what is registered there.",
         )  # fmt: skip
     if page.came_back:
         error = parse_qs(urlsplit(page.url).query).get("error", ["no reason"])[0]
         named = error if re.fullmatch(r"[a-z_]{1,40}", error) else "no known reason"
         yield Result(
             "warning", subject, "sign_in_sent_back", f"it sends users back at once ({named})",
-            "Where it is invalid_scope, let the EHR allow the scopes of docs/settings.md.",
+            "Compare client_id and scopes with what is registered there.",
         )  # fmt: skip
     if page.came_back or ehr.authorize == "popup" or not ehr.frame_ancestors:
         return
