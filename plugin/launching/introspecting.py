@@ -15,6 +15,7 @@ from plugin.errors import LaunchDenied
 from plugin.services import Services
 from smart_launch.discovery import SmartConfiguration
 from smart_launch.errors import SmartError
+from smart_launch.fhir_user import parse_fhir_user
 from smart_launch.introspection import Introspection, introspect
 from smart_launch.launch import CompletedLaunch
 from smart_launch.registration import ClientRegistration
@@ -73,8 +74,8 @@ def _contradiction(
         return "it says that this one belongs to another app"
     if told.patient not in (None, completed.context.patient):
         return "it says that this one is for another patient"
-    identity = completed.identity
-    same_issuer = identity is not None and told.issuer in (None, identity.issuer)
-    if identity is not None and same_issuer and told.subject not in (None, identity.subject):
+    # Not `sub`: some servers name the user by a login here, and by a number in the id_token.
+    user, named = completed.context.user, parse_fhir_user(told.fhir_user, registration.fhir_base)
+    if user is not None and named is not None and named.reference != user.reference:
         return "it says that this one is another user's"
     return None
