@@ -1,4 +1,4 @@
-"""Batches: each entry for itself, through the guard (FHIR R4, "batch")."""
+"""Entries that are run for themselves, through the guard (FHIR R4, "batch/transaction")."""
 
 from __future__ import annotations
 

@@ -138,6 +138,17 @@ def read_version(tag: str | None) -> str | None:
     return found[1]
 
 
+def names_of_writes(entries: list[Entry]) -> dict[str, Resource]:
+    """What a transaction will write, by every name that its entries may use for it."""
+    coming: dict[str, Resource] = {}
+    for entry in entries:
+        if entry.method == "GET":
+            continue
+        address = f"{entry.kind}/{entry.resource_id}" if entry.resource_id else None
+        coming.update({name: entry.resource for name in (entry.full_url, address) if name})
+    return coming
+
+
 def response_entry(written: Written) -> dict[str, Any]:
     """Entry of a response Bundle for a resource that was written."""
     resource = written.resource

@@ -117,8 +117,7 @@ def bundle_answer(request: Request, bundle: Resource) -> Response:
     preference = _preference(request) if "Prefer" in request.headers else "minimal"
     if preference != "representation":
         for entry in bundle["entry"]:
-            # What a batch has read is shown in any case.
-            if bundle["type"] == "transaction-response" or "location" in entry["response"]:
+            if "location" in entry["response"]:  # What was read is shown in any case.
                 entry.pop("resource", None)
     return fhir_json(bundle)
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 from sandbox.access import Access, Reach
 from sandbox.errors import FhirProblem
-from sandbox.fhir.bundle_entries import Entry, read_entries
+from sandbox.fhir.bundle_entries import Entry, names_of_writes, read_entries
 from sandbox.fhir.compartment import PATIENT_TYPES, patients_of
 from sandbox.fhir.elements import local_reference, make_relative, references_in
 from sandbox.fhir.search_parameters import PARAMETERS, check_names, include_parameter
@@ -131,17 +131,35 @@ class GuardedRecords:
             raise FhirProblem(400, "value", "the base takes a Bundle of type transaction or batch")
         entries = read_entries(bundle)
         if bundle["type"] == "batch":
-            answers = [self._batch_entry(entry) for entry in entries]
+            answers = [self._run_alone(entry) for entry in entries]
             return {"resourceType": "Bundle", "type": "batch-response", "entry": answers}
-        coming = _coming(entries)
+        written = iter(self._write_all(bundle, entries))
+        # R4, "Transaction Processing Rules": reads come last, and see what has been written. As in
+        # HAPI a read that fails is its own entry's failure.
+        answers = [
+            self._run_alone(entry) if entry.method == "GET" else next(written) for entry in entries
+        ]
+        return {"resourceType": "Bundle", "type": "transaction-response", "entry": answers}
+
+    def _write_all(self, bundle: Resource, entries: list[Entry]) -> list[dict[str, Any]]:
+        """Write everything that a transaction writes, or nothing."""
+        parsed = zip(bundle.get("entry", []), entries, strict=True)
+        raw = [given for given, entry in parsed if entry.method != "GET"]
+        if not raw:
+            return []
+        coming = names_of_writes(entries)
         with _WRITING:
             for entry in entries:
                 self._check_entry(entry, coming)
-            return self._backend.transaction(bundle)
+            answer = self._backend.transaction({**bundle, "entry": raw})
+        answers = answer.get("entry")
+        if not isinstance(answers, list) or len(answers) != len(raw):
+            raise FhirProblem(502, "exception", "the FHIR server must answer every entry")
+        return answers
 
     def _check_entry(self, entry: Entry, coming: Mapping[str, Resource]) -> None:
         if entry.method == "GET":
-            raise FhirProblem(400, "not-supported", "reads belong into a batch")
+            return  # Checked where it is run, as any read.
         if entry.method == "POST":
             self._check_create(entry.resource, entry.if_none_exist, coming)
         else:
@@ -189,7 +207,7 @@ class GuardedRecords:
         elif (target := self._resolve(reference, coming)) and _kind(target) in PATIENT_TYPES:
             self._demand(reach, target, coming)
 
-    def _batch_entry(self, entry: Entry) -> dict[str, Any]:
+    def _run_alone(self, entry: Entry) -> dict[str, Any]:
         from sandbox.fhir.batches import run_entry
 
         return run_entry(self, entry)
@@ -268,15 +286,6 @@ def _kind(resource: Any) -> str:
     if not isinstance(kind, str):
         raise FhirProblem(400, "structure", "a resource is a JSON object with a resourceType")
     return kind
-
-
-def _coming(entries: list[Entry]) -> dict[str, Resource]:
-    """What a transaction will write, by every name that its entries may use for it."""
-    coming: dict[str, Resource] = {}
-    for entry in entries:
-        names = (entry.full_url, f"{entry.kind}/{entry.resource_id}" if entry.resource_id else None)
-        coming.update({name: entry.resource for name in names if name})
-    return coming
 
 
 def _check_patients(value: str, base: str, reach: Reach) -> None:

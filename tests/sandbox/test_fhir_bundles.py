@@ -107,7 +107,6 @@ def test_answers_show_resources_only_when_asked(fhir: FhirSession) -> None:
         ({}, 400),
         ({"request": {"method": "POST"}}, 400),
         ({"request": {"method": "DELETE", "url": "Observation/x"}}, 405),
-        ({"request": {"method": "GET", "url": "Patient/clark-dan"}}, 400),
         ({"request": {"method": "POST", "url": "Observation"}}, 400),
         ({"resource": observation(), "request": {"method": "POST", "url": "Patient"}}, 400),
         ({"resource": observation(), "request": {"method": "POST", "url": "Observation/x"}}, 400),
@@ -226,3 +225,30 @@ def test_includes_of_a_search_stay_within_scope_and_patient(
     assert set(fhir.ids(everything)) == {"inc-1", "inc-2", "clark-dan"}
     narrow = SmartClient(hospital).fhir("launch patient/DiagnosticReport.rs")
     assert narrow.get(path).status_code == 403
+
+
+def test_reads_of_a_transaction_come_last_and_see_what_was_written(fhir: FhirSession) -> None:
+    response = send(
+        fhir,
+        get("DiagnosticReport/rw-1"),
+        get("DiagnosticReport?_id=rw-1&_include=DiagnosticReport:result"),
+        put(observation(id="rw-2")),
+        put(report(id="rw-1", result=[{"reference": "Observation/rw-2"}])),
+        get("Patient/mayer-rosa"),
+        get("Observation/nowhere"),
+    )
+    assert statuses(response) == ["200", "200", "201", "201", "403", "404"]
+    read, found, *written = (entry.get("resource") for entry in response.json()["entry"][:4])
+    assert read == fhir.get("/DiagnosticReport/rw-1").json()
+    assert [entry["resource"]["id"] for entry in found["entry"]] == ["rw-1", "rw-2"]
+    assert written == [None, None]
+
+
+def test_transaction_that_fails_reads_nothing(fhir: FhirSession) -> None:
+    response = send(fhir, get("Patient/clark-dan"), put(observation(id="rw-3", status="bogus")))
+    assert response.status_code == 422
+    assert "birthDate" not in response.text
+
+
+def test_transaction_of_reads_alone_writes_nothing(fhir: FhirSession) -> None:
+    assert statuses(send(fhir, get("Patient/clark-dan"))) == ["200"]

@@ -141,6 +141,17 @@ def test_refusals_of_the_real_server_are_handed_on(fhir: FhirSession) -> None:
     assert "must be one of" in texts(response)
 
 
+def test_reads_of_a_transaction_are_read_from_the_real_server(fhir: FhirSession) -> None:
+    base = fhir.hospital.fhir_base
+    write = put(observation(id="gw-9")) | {"fullUrl": f"{base}/Observation/gw-9"}
+    reads = [
+        {"request": {"method": "GET", "url": f"Observation/{name}"}} for name in ("gw-9", "none")
+    ]
+    answer = fhir.send("POST", "", bundle(reads[0], write, reads[1])).json()
+    assert [e["response"]["status"][:3] for e in answer["entry"]] == ["200", "201", "404"]
+    assert answer["entry"][0]["resource"]["id"] == "gw-9"
+
+
 def test_validation_is_asked_of_the_real_server(upstream: Upstream, fhir: FhirSession) -> None:
     upstream.seen.clear()
     path = "/DiagnosticReport/$validate?mode=create"
