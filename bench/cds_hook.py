@@ -35,6 +35,7 @@ from plugin.readings import InstalledModel
 from plugin.services import open_database
 from plugin.settings import load_settings
 
+# All together below the burst that one EHR may send.
 CALLS = 60
 WARM_UP = 5
 # A long history: what a chart of many years prefetches.

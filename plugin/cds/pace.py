@@ -22,8 +22,8 @@ class Pace:
 
     def __init__(
         self,
-        per_second: float = 20.0,
-        burst: int = 60,
+        per_second: float = 50.0,
+        burst: int = 150,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._per_second, self._burst, self._clock = per_second, burst, clock
