@@ -33,7 +33,8 @@ CONFIGURATION = SmartConfiguration(
 
 def built(launch: str | None = "xyz 1&2") -> tuple[AuthorizationRequest, dict[str, str]]:
     request = build_authorization_request(REGISTRATION, CONFIGURATION, launch=launch)
-    return request, dict(parse_qsl(urlsplit(request.url).query, strict_parsing=True))
+    query = urlsplit(request.url).query
+    return request, dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True))
 
 
 def test_an_ehr_launch_asks_for_exactly_this() -> None:

@@ -27,7 +27,7 @@ def test_launch_from_a_chart_sends_the_user_to_the_registered_hospital(
 
 
 def test_standalone_launch_asks_for_a_patient_and_sends_no_launch_value(browser: Browser) -> None:
-    query = parse_qs(urlsplit(browser.launch(ehr="north").authorize).query)
+    query = parse_qs(urlsplit(browser.launch(ehr="north").authorize).query, keep_blank_values=True)
     assert "launch" not in query
     assert "launch/patient" in query["scope"][0].split()
 
