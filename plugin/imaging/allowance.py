@@ -76,9 +76,9 @@ class Allowance:
         if stopped:
             raise Stopped
         if image > self.image_bytes:
-            raise _too_large("image", self.image_bytes)
+            raise too_large("image")
         if total > self.study_bytes:
-            raise _too_large("study", self.study_bytes)
+            raise too_large("study")
 
     def stop(self) -> None:
         """Have the other connections give up at their next piece."""
@@ -91,9 +91,10 @@ class Allowance:
             self._stopped = False
 
 
-def _too_large(what: str, limit: int) -> PacsError:
+def too_large(what: str) -> PacsError:
+    """Give the error for an ``image`` or a ``study`` beyond its size."""
     return PacsError(
-        f"The {what} may have up to {limit // 1024**2} MB; it has more.",
+        f"The {what} must be within the size that Wetread's settings allow; it is larger.",
         code=f"{what}_too_large",
         next_step="Ask your Wetread administrator to raise the limit.",
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from plugin.errors import LaunchExpired
-from plugin.imaging.allowance import Allowance
+from plugin.imaging.allowance import Allowance, too_large
 from plugin.imaging.endpoints import Archive
 from plugin.imaging.multipart import MultipartError, Part, content_type, read_parts
 from plugin.imaging.pacs_errors import (
@@ -191,8 +191,10 @@ def _from_transport(error: TransportError) -> PacsError:
         return BrokeOff("The image archive must send whole images; one broke off.")
     if error.retryable:
         return PacsUnavailable("The image archive must answer in time and completely; it did not.")
+    if error.code == "too_large":
+        return too_large("study")
     return PacsError(
-        "The image archive's answer must be within the limits and come from itself; "
+        "The image archive must answer itself, over a connection that can be trusted; "
         f"it was refused ({error.code})."
     )
 

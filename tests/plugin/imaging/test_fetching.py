@@ -1,0 +1,360 @@
+"""Images come whole, all of them and no others, however the archive answers."""
+
+from __future__ import annotations
+
+import stat
+import threading
+import time
+import tracemalloc
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+
+from plugin.errors import LaunchExpired
+from plugin.imaging.allowance import Allowance
+from plugin.imaging.fetching import CONNECTIONS
+from plugin.imaging.pacs_errors import ImageMissing, PacsError, PacsUnavailable
+from smart_launch.http import HttpLimits
+from tests.plugin.imaging.archive import END, HEAD, KIND, SERIES, Archive, image, related, written
+from tests.plugin.imaging.conftest import MEGABYTE, Fetching, series_entry, study_at
+from tests.smart_launch.loopback import Asked, Says
+
+FIRST, SECOND, _ = SERIES
+
+
+def found(fetched: object) -> list[str | None]:
+    return [one.sop_instance_uid for one in fetched.facts]  # type: ignore[attr-defined]
+
+
+def test_a_series_comes_in_one_answer_and_keeps_the_order_of_the_record(
+    archive: Archive, fetching: Fetching
+) -> None:
+    names = archive.holds(FIRST, 5)
+    names.reverse()
+    fetched = fetching(study_at(archive, series_entry(FIRST, names)))
+    assert found(fetched) == names
+    assert archive.asked() == [f"series/{FIRST}"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in fetched.files} == {0o600}
+
+
+def test_what_a_launch_has_fetched_is_not_fetched_again(
+    archive: Archive, fetching: Fetching
+) -> None:
+    study = study_at(archive, series_entry(FIRST, archive.holds(FIRST, 2)))
+    assert fetching(study) == fetching(study)
+    assert len(archive.asked()) == 1
+
+
+@pytest.mark.parametrize("promised", [None, 9999], ids=["connection closed", "length promised"])
+def test_of_an_answer_that_breaks_off_the_whole_images_count_and_the_others_are_asked_for(
+    archive: Archive, fetching: Fetching, promised: int | None
+) -> None:
+    names = archive.holds(FIRST, 5)
+    body = archive.book.answer(Asked("GET", archive.path(FIRST), {}, {}, b"", "")).body
+    archive.book.asked.clear()
+    assert isinstance(body, bytes)
+    archive.says(written(body[: len(body) * 5 // 8], length=promised), FIRST)
+    fetched = fetching(study_at(archive, series_entry(FIRST, names)))
+    assert found(fetched) == names
+    singly = [f"series/{FIRST}/instances/{uid}" for uid in names[3:]]
+    assert archive.asked()[:1] == [f"series/{FIRST}"]
+    assert sorted(archive.asked()[1:]) == singly
+
+
+def test_an_image_that_the_archive_does_not_have_is_asked_for_by_name_and_then_missed(
+    archive: Archive, fetching: Fetching
+) -> None:
+    names = archive.holds(FIRST, 3)
+    study = study_at(archive, series_entry(FIRST, [*names, f"{FIRST}.9"]))
+    with pytest.raises(ImageMissing):
+        fetching(study)
+    assert archive.asked() == [f"series/{FIRST}", f"series/{FIRST}/instances/{FIRST}.9"]
+    assert fetching.kept() == []
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 406, 500, 501])
+def test_an_archive_that_refuses_series_is_asked_for_images_a_few_at_a_time(
+    archive: Archive, fetching: Fetching, status: int
+) -> None:
+    names = archive.holds(FIRST, 12)
+    archive.says(Says(status), FIRST)
+    at_work, most, lock = 0, 0, threading.Lock()
+
+    def slowly(asked: Asked) -> Says:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        time.sleep(0.02)
+        with lock:
+            at_work -= 1
+        uid = asked.path.rpartition("/")[2]
+        return Says(200, related([archive.images[FIRST, uid]]), {"Content-Type": KIND})
+
+    for uid in names:
+        archive.book.says("GET", archive.path(FIRST, uid), slowly)
+    assert found(fetching(study_at(archive, series_entry(FIRST, names)))) == names
+    assert 1 < most <= CONNECTIONS
+
+
+def test_an_archive_that_gives_whole_studies_only_is_asked_for_that(
+    archive: Archive, fetching: Fetching
+) -> None:
+    listed, unlisted = archive.holds(FIRST, 2), archive.holds(SECOND, 3)
+    for path in (archive.path(one) for one in SERIES):
+        archive.book.says("GET", path, Says(400))
+    for uid in listed:
+        archive.says(Says(400), FIRST, uid)
+    series = series_entry(FIRST, listed), series_entry(SECOND, None, 3)
+    fetched = fetching(study_at(archive, *series))
+    assert found(fetched) == [*listed, *unlisted]
+    assert archive.asked()[-1] == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "archive_forbidden"), (429, "archive_unavailable"),
+                         (502, "archive_unavailable"), (503, "archive_unavailable")],
+)  # fmt: skip
+def test_an_archive_that_may_not_or_cannot_is_not_pestered_with_single_requests(
+    archive: Archive, fetching: Fetching, status: int, code: str
+) -> None:
+    names = archive.holds(FIRST, 3)
+    archive.says(Says(status), FIRST)
+    with pytest.raises(PacsError) as caught:
+        fetching(study_at(archive, series_entry(FIRST, names)))
+    assert caught.value.code == code
+    assert set(archive.asked()) == {f"series/{FIRST}"}
+    assert fetching.kept() == []
+
+
+def test_an_archive_that_asks_for_a_moment_gets_it(archive: Archive, fetching: Fetching) -> None:
+    names = archive.holds(FIRST, 2)
+    busy = Says(503, b"", {"Retry-After": "1"})
+    whole = Says(200, related(archive.images.values()), {"Content-Type": KIND})
+    archive.book.says("GET", archive.path(FIRST), busy, whole)
+    assert found(fetching(study_at(archive, series_entry(FIRST, names)))) == names
+    assert fetching.pauses == [1.0]
+
+
+def test_an_archive_that_asks_for_minutes_is_asked_once_and_the_job_told_when(
+    archive: Archive, fetching: Fetching
+) -> None:
+    names = archive.holds(FIRST, 2)
+    archive.says(Says(503, b"", {"Retry-After": "120"}), FIRST)
+    with pytest.raises(PacsUnavailable) as caught:
+        fetching(study_at(archive, series_entry(FIRST, names)))
+    assert (caught.value.retry_after_s, len(archive.asked())) == (120.0, 1)
+
+
+def test_an_answer_that_drips_comes_to_an_end(archive: Archive, fetching: Fetching) -> None:
+    names = archive.holds(FIRST, 2)
+    body = related(archive.images.values())
+    pieces = [body[:200], *(body[at : at + 1] for at in range(200, 300))]
+    archive.says(written(*pieces, pause=lambda: time.sleep(0.03)), FIRST)
+    fetching.limits = HttpLimits(read_s=2, total_s=0.3, stream_bytes_per_s=10_000)
+    started = time.monotonic()
+    with pytest.raises(PacsUnavailable, match="in time"):
+        fetching(study_at(archive, series_entry(FIRST, names)))
+    assert time.monotonic() - started < 2
+    assert fetching.kept() == []
+
+
+@pytest.mark.parametrize(
+    ("allowance", "code"),
+    [
+        (Allowance(2, MEGABYTE, MEGABYTE), "too_many_images"),
+        (Allowance(9, 500, MEGABYTE), "image_too_large"),
+        (Allowance(9, MEGABYTE, 3000), "study_too_large"),
+    ],
+    ids=["images", "one image", "all together"],
+)
+def test_more_than_is_allowed_is_refused_and_leaves_nothing(
+    archive: Archive, fetching: Fetching, allowance: Allowance, code: str
+) -> None:
+    archive.holds(FIRST, 6)
+    with pytest.raises(PacsError) as caught:
+        fetching(study_at(archive, series_entry(FIRST, None, 1)), allowance)
+    assert caught.value.code == code
+    assert fetching.kept() == []
+
+
+def test_all_series_together_count_against_the_size_of_a_study(
+    archive: Archive, fetching: Fetching
+) -> None:
+    names = [archive.holds(one, 2, PixelData=bytes(20_000)) for one in SERIES]
+    study = study_at(archive, *map(series_entry, SERIES, names))
+    assert len(fetching(study, Allowance(9, MEGABYTE, 130_000)).files) == 6
+    fetching.cache.purge(-1)
+    with pytest.raises(PacsError):
+        fetching(study, Allowance(9, MEGABYTE, 110_000))
+    assert fetching.kept() == []
+
+
+def test_images_that_nobody_listed_and_images_that_come_twice_are_left_out(
+    archive: Archive, fetching: Fetching
+) -> None:
+    names = archive.holds(FIRST, 3)
+    stranger = image(FIRST, "1.2.3.4", PatientID="H-9")
+    all_of_it = [stranger, *archive.images.values(), *archive.images.values()]
+    archive.says(related(all_of_it), FIRST)
+    assert found(fetching(study_at(archive, series_entry(FIRST, names)))) == names
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_image_that_comes_as_another_is_missed(
+    archive: Archive, fetching: Fetching, count: int
+) -> None:
+    names = archive.holds(FIRST, count)
+    for uid in names:
+        archive.says(image(FIRST, "1.2.3.4"), FIRST, uid)
+    archive.says(related([image(FIRST, "1.2.3.4")]), FIRST)
+    archive.says(related([image(FIRST, "1.2.3.4")]))
+    with pytest.raises(ImageMissing, match="came as another"):
+        fetching(study_at(archive, series_entry(FIRST, names)))
+    assert fetching.kept() == []
+
+
+def test_a_file_whose_header_names_another_image_than_its_wrapping_is_not_kept(
+    archive: Archive, fetching: Fetching
+) -> None:
+    (name,) = archive.holds(FIRST, 1)
+    # Named twice, in the file's meta information and in the data set: the latter is changed.
+    before, _, after = image(FIRST, name).rpartition(name.encode())
+    archive.says(before + b"7" * len(name) + after, FIRST, name)
+    fetched = fetching(study_at(archive, series_entry(FIRST, [name])))
+    with pytest.raises(ImageMissing):
+        _ = fetched.facts
+    assert fetching.kept() == []
+
+
+def test_a_series_without_a_list_is_held_against_the_archives_own(
+    archive: Archive, fetching: Fetching
+) -> None:
+    names = archive.holds(FIRST, 4)
+    archive.lists(FIRST, names)
+    archive.says(related([archive.images[FIRST, uid] for uid in names[:2]]), FIRST)
+    fetched = fetching(study_at(archive, series_entry(FIRST, None, 4)))
+    assert found(fetched) == names
+    assert len(archive.asked()) == 4
+
+
+def test_an_archive_that_lists_fewer_than_the_record_counts_is_not_asked_for_any(
+    archive: Archive, fetching: Fetching
+) -> None:
+    archive.lists(FIRST, archive.holds(FIRST, 4))
+    with pytest.raises(ImageMissing):
+        fetching(study_at(archive, series_entry(FIRST, None, 5)))
+    assert f"series/{FIRST}" not in archive.asked()
+
+
+def test_a_list_that_was_cut_at_some_length_leaves_no_image_out(
+    archive: Archive, fetching: Fetching
+) -> None:
+    names = archive.holds(FIRST, 4)
+    archive.lists(FIRST, names[:2])
+    assert found(fetching(study_at(archive, series_entry(FIRST, None, 2)))) == names
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b'[{"00080018": {}}]', b"[[]]", b'"x"'])
+def test_without_a_usable_list_the_images_are_counted(
+    archive: Archive, fetching: Fetching, body: bytes
+) -> None:
+    names = archive.holds(FIRST, 3)
+    archive.book.says("GET", archive.path(FIRST) + "/instances", Says(200, body))
+    assert found(fetching(study_at(archive, series_entry(FIRST, None, 3)))) == names
+    fetching.cache.purge(-1)
+    with pytest.raises(ImageMissing):
+        fetching(study_at(archive, series_entry(FIRST, None, 4)))
+
+
+def test_series_come_at_the_same_time(archive: Archive, fetching: Fetching) -> None:
+    together = threading.Barrier(2, timeout=5)
+    names = [archive.holds(one, 2) for one in SERIES[:2]]
+
+    def both(asked: Asked) -> Says:
+        together.wait()
+        series = asked.path.rpartition("/")[2]
+        body = related(one for key, one in archive.images.items() if key[0] == series)
+        return Says(200, body, {"Content-Type": KIND})
+
+    for one in SERIES[:2]:
+        archive.book.says("GET", archive.path(one), both)
+    fetched = fetching(study_at(archive, *map(series_entry, SERIES[:2], names)))
+    assert found(fetched) == [*names[0], *names[1]]
+
+
+def test_when_one_series_fails_the_others_are_not_waited_for(
+    archive: Archive, fetching: Fetching
+) -> None:
+    names = [archive.holds(one, 2) for one in SERIES[:2]]
+    body = related(one for key, one in archive.images.items() if key[0] == SECOND)
+    endless = written(*[body[:50]] * 200, pause=lambda: time.sleep(0.02))
+    archive.says(endless, SECOND)
+    archive.says(Says(403), FIRST)
+    started = time.monotonic()
+    with pytest.raises(PacsError, match="refused"):
+        fetching(study_at(archive, *map(series_entry, SERIES[:2], names)))
+    assert time.monotonic() - started < 3
+
+
+def test_several_connections_whose_token_ran_out_ask_for_one_fresh_token(
+    archive: Archive, fetching: Fetching
+) -> None:
+    names = archive.holds(FIRST, 8)
+    archive.says(Says(400), FIRST)
+    together = threading.Barrier(CONNECTIONS, timeout=5)
+
+    def old_is_refused(asked: Asked) -> Says:
+        uid = asked.path.rpartition("/")[2]
+        if asked.headers["Authorization"] == "Bearer token-1" and uid != names[0]:
+            together.wait()
+            return Says(401)
+        return Says(200, related([archive.images[FIRST, uid]]), {"Content-Type": KIND})
+
+    for uid in names:
+        archive.book.says("GET", archive.path(FIRST, uid), old_is_refused)
+    assert found(fetching(study_at(archive, series_entry(FIRST, names)))) == names
+    assert fetching.renewals == ["token-1"]
+
+
+def test_a_fresh_token_that_is_refused_too_ends_it(archive: Archive, fetching: Fetching) -> None:
+    names = archive.holds(FIRST, 2)
+    archive.says(Says(401), FIRST)
+    with pytest.raises(LaunchExpired):
+        fetching(study_at(archive, series_entry(FIRST, names)))
+    assert len(archive.asked()) == 2
+
+
+def test_memory_does_not_grow_with_the_study(archive: Archive, fetching: Fetching) -> None:
+    size, count = 4 * MEGABYTE, 16
+    head = image(FIRST, f"{FIRST}.1")
+    names = [f"{FIRST}.{number}" for number in range(10, 10 + count)]
+
+    def write(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", KIND)
+        handler.end_headers()
+        pixels = bytes(MEGABYTE)
+        for uid in names:
+            handler.wfile.write(HEAD + image(FIRST, uid))
+            for _ in range(size // MEGABYTE):
+                handler.wfile.write(pixels)
+        handler.wfile.write(END)
+
+    archive.says(Says(write=write), FIRST)
+    assert len(head) < MEGABYTE
+    study = study_at(archive, series_entry(FIRST, names))
+    tracemalloc.start()
+    fetched = fetching(study, Allowance(99, 5 * MEGABYTE, 99 * MEGABYTE))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(path.stat().st_size for path in fetched.files) > size * count
+    assert peak < 8 * MEGABYTE
+
+
+def test_a_number_that_is_no_uid_never_gets_into_an_address(
+    archive: Archive, fetching: Fetching
+) -> None:
+    with pytest.raises(PacsError) as caught:
+        fetching(study_at(archive, series_entry("1.2/../../x", ["1.2.3"])))
+    assert (caught.value.code, archive.asked()) == ("uid_invalid", [])
