@@ -13,8 +13,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from plugin.database import Base, Database
 
-# Rows of tokens that are over are deleted at most this often.
+# Rows of tokens that are over are deleted at most this often, and only after this long: the clock
+# of another machine may be behind.
 CLEAN_SECONDS = 60.0
+KEPT_SECONDS = 600.0
 
 
 class CdsCall(Base):
@@ -64,7 +66,8 @@ class AcceptedCalls:
     def purge(self) -> None:
         """Delete what no longer needs to be remembered."""
         with self.database.session() as session:
-            session.execute(delete(CdsCall).where(CdsCall.expires_at < self.clock()))
+            over = CdsCall.expires_at < self.clock() - KEPT_SECONDS
+            session.execute(delete(CdsCall).where(over))
 
     def _is_time_to_clean(self) -> bool:
         with self._lock:

@@ -22,7 +22,9 @@ PATIENT = "clark-dan"
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
     choices = DemoChoices(
-        hospital_port=free_port(HOSPITAL_HOST), plugin_port=free_port(PLUGIN_HOST)
+        hospital_port=free_port(HOSPITAL_HOST),
+        plugin_port=free_port(PLUGIN_HOST),
+        card_budget_ms=10_000,  # What is said matters here, not how soon on a busy machine.
     )
     with running_demo(choices, tmp_path_factory.mktemp("demo")) as running:
         yield running

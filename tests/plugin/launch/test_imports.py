@@ -18,7 +18,7 @@ import json, sys
 from plugin import create_app
 app = create_app()
 client = app.test_client()
-for path in ("/healthz", "/readyz", "/launch", "/callback/north", "/api/studies"):
+for path in ("/healthz", "/readyz", "/launch", "/callback/north", "/api/studies", "/cds-services"):
     client.get(path)
 client.get("/static/launch.js").close()
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
