@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plugin.launching.stored_context import dump_context, load_context
 from plugin.launching.wanted_study import DIFFERENT, ELSEWHERE, SEVERAL, WantedStudy, wanted_study
 from smart_launch.context import read_context
 
@@ -89,3 +90,13 @@ def test_a_link_that_cannot_be_read_asks_for_nothing(link: Any) -> None:
 def test_any_text_of_a_link_is_survived(link: str) -> None:
     found = wanted(link=link)
     assert found == WantedStudy() or found.id in link
+
+
+def test_a_launch_that_was_stored_before_app_context_was_known_still_opens() -> None:
+    context = read_context(
+        {"patient": "p-1", "fhirContext": [{"reference": "ImagingStudy/s"}]}, BASE
+    )
+    older = {name: value for name, value in dump_context(context).items() if name != "app_context"}
+    assert load_context(older) == context
+    linked = read_context({"patient": "p-1", "appContext": '{"study": "s-1"}'}, BASE)
+    assert load_context(json.loads(json.dumps(dump_context(linked)))) == linked
