@@ -16,7 +16,7 @@ from sandbox.server import RunningSandbox
 from sandbox.settings import WRITE_PROFILES, SandboxSettings
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
-_SECONDS = click.IntRange(min=1)
+_AT_LEAST_ONE = click.IntRange(min=1)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -30,11 +30,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--images", "images_dir", type=_FOLDER, help="Folder of X-rays to import.")
 @click.option("--write-profile", type=click.Choice(WRITE_PROFILES), default="transaction-put")
 @click.option("--refuse-frames", is_flag=True, help="Sign-in refuses to be framed.")
-@click.option("--access-token-seconds", "access_token_s", type=_SECONDS, default=3600)
-@click.option("--refresh-token-seconds", "refresh_token_s", type=_SECONDS, default=8 * 3600)
-@click.option("--backend-token-seconds", "backend_token_s", type=_SECONDS, default=300)
-def main(clients_file: Path, **options: Any) -> None:
+@click.option("--access-token-seconds", "access_token_s", type=_AT_LEAST_ONE, default=3600)
+@click.option("--refresh-token-seconds", "refresh_token_s", type=_AT_LEAST_ONE, default=8 * 3600)
+@click.option("--backend-token-seconds", "backend_token_s", type=_AT_LEAST_ONE, default=300)
+@click.option("--cds-budget-ms", type=_AT_LEAST_ONE, default=500, help="Time for a chart's cards.")
+def main(clients_file: Path, cds_budget_ms: int, **options: Any) -> None:
     """Run the demo hospital until it is stopped; its first line says where it answers."""
+    options["cds_budget_s"] = cds_budget_ms / 1000
     try:
         settings = SandboxSettings(clients=read_clients(clients_file), **options)
         server = RunningSandbox(settings)

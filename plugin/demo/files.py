@@ -45,6 +45,8 @@ class DemoChoices:
         ``frame`` or ``popup``.
     refuse_frames : bool
         The hospital's sign-in pages refuse to be framed.
+    card_budget_ms : int
+        How long the hospital waits for the cards of a chart; more where a machine is busy.
     """
 
     hospital_port: int
@@ -55,6 +57,7 @@ class DemoChoices:
     write: str = "transaction-put"
     authorize: str = "frame"
     refuse_frames: bool = False
+    card_budget_ms: int = 500
 
     @property
     def hospital_url(self) -> str:

@@ -117,6 +117,7 @@ def _hospital_command(choices: DemoChoices, folder: Path) -> list[str]:
         "--data", str(folder / "hospital"),
         "--clients", str(folder / "clients.json"),
         "--write-profile", choices.write,
+        "--cds-budget-ms", str(choices.card_budget_ms),
     ]  # fmt: skip
     for option, value in (
         ("--fhir", choices.fhir),

@@ -36,6 +36,8 @@ def _frame() -> dict[str, object]:
     return {
         "client": embedded_client(),
         "card_client": card_client(),
+        # The services' time, and as much again as the record may take for the prefetch.
+        "card_wait_ms": int(2000 * hospital.current().settings.cds_budget_s),
         "refuse_frames": hospital.current().settings.refuse_frames,
     }
 

@@ -162,17 +162,13 @@ def test_cards_are_readable_everywhere(
 @pytest.mark.integration
 @pytest.mark.slow
 def test_card_of_wetread_opens_its_study(driver: Playwright, tmp_path: Path) -> None:
-    choices = DemoChoices(free_port("localhost"), free_port("127.0.0.1"))
+    choices = DemoChoices(free_port("localhost"), free_port("127.0.0.1"), card_budget_ms=10_000)
     with (
         running_demo(choices, tmp_path / "demo"),
         installed_chromium(driver, CHROMIUM or "", ARGUMENTS, tmp_path / "profile") as chromium,
     ):
         page = chromium.contexts[0].pages[0]
-        for _ in range(20):  # On a busy machine the first calls may be given up.
-            page.goto(f"{choices.hospital_url}/patients/mayer-rosa")
-            page.wait_for_load_state("networkidle")
-            if page.locator(".cds-card").is_visible():
-                break
+        page.goto(f"{choices.hospital_url}/patients/mayer-rosa")
         button = page.locator(".cds-card button").first
         wanted = json.loads(button.get_attribute("data-app-context") or "")["study"]
         assert wanted.startswith("mayer-rosa-")

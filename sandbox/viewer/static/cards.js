@@ -2,7 +2,6 @@
 
 import { load } from "./panel.js";
 
-const TOO_LATE_MS = 2000;
 const section = document.getElementById("cards");
 const list = document.getElementById("card-list");
 const panel = document.getElementById("card-panel");
@@ -26,7 +25,9 @@ function close() {
 }
 
 async function show() {
-  const answer = await fetch(section.dataset.address, { signal: AbortSignal.timeout(TOO_LATE_MS) });
+  // A card that comes late would push the chart away under somebody's hand.
+  const tooLate = AbortSignal.timeout(Number(section.dataset.waitMs));
+  const answer = await fetch(section.dataset.address, { signal: tooLate });
   if (!answer.ok) return;
   const { cards, problems } = await answer.json();
   for (const problem of problems) console.warn(`CDS service: ${problem}`);
