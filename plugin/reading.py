@@ -17,18 +17,14 @@ from plugin.imaging.patient_card import patient_line
 from plugin.imaging.patient_check import CheckedPatient, check_again, check_patient, identity_rules
 from plugin.imaging.studies import find_study
 from plugin.launching.launches import OpenLaunch
+from plugin.reporting.before_writing import look_before_writing
 from plugin.reporting.image_read import ImageRead, image_read, words_with_image
 from plugin.reporting.report import ReportContext, build_report, reading_key
 from plugin.reporting.result import result_json
 from plugin.reporting.wording import put_into_words
-from plugin.reporting.write_back import (
-    EarlierReports,
-    Written,
-    find_earlier,
-    not_written,
-    write_back,
-)
-from plugin.reporting.writer import Journal, Target
+from plugin.reporting.write_back import Written, earlier_reports, not_written, write_back
+from plugin.reporting.write_modes import WRITERS
+from plugin.reporting.writer import Journal, Target, Writer
 from plugin.steps import Progress
 from smart_launch.scopes import covers
 
@@ -114,13 +110,14 @@ def read_study(
     patient, rules = launch.context.require_patient(), identity_rules(launch.ehr)
 
     with progress.step("find_study"):
-        study = find_study(bench.record, patient, study_id, bench.archives, bench.modalities)
+        found = find_study(bench.record, patient, study_id, bench.archives, bench.modalities)
+        study = found.study
 
     with progress.step("fetch_images"):
         fetched = bench.fetch(study)
 
     with progress.step("check_identity"):
-        checked = check_patient(bench.record, rules, patient, study, fetched.facts)
+        checked = check_patient(bench.record, rules, patient, study, fetched.facts, found.patients)
 
     with progress.step("read_images"):
         images = bench.images(fetched, checked.resource.get("birthDate"), study.started)
@@ -174,27 +171,31 @@ def report_reading(
 ) -> FinishedReading:
     """Build the report and write it, unless this EHR or this user's scopes do not allow it.
 
-    Whose images they are is checked once more after everything that takes time.
+    Whose images they are is checked once more after everything that takes time, and whatever else
+    writing depends on is asked in the same request.
     """
-    patient, record, study = launch.context.require_patient(), bench.record, read.study
+    patient, study = launch.context.require_patient(), read.study
     refused = not_written(launch.ehr.write, launch.granted)
-    earlier = EarlierReports(None, ())
-    if refused is None:
-        earlier = find_earlier(record, patient, study.uid or "", read.key)
-    checked = check_again(record, identity_rules(launch.ehr), patient, study, read.facts)
+    ending = refused or _writer(launch, read.key, bench, journal)
+    seen = look_before_writing(bench.record, patient, study, ending)
+    rules = identity_rules(launch.ehr)
+    checked = check_again(bench.record, rules, study, read.facts, seen.study, seen.patient)
     read = replace(read, checked=checked)
+    earlier = earlier_reports(seen.earlier, bench.record.base_url, patient, read.key)
     built = build_report(read.prediction, _context(launch, read, earlier.others, bench))
-    if refused is not None:
-        return FinishedReading(read, refused, built.pdf)
+    if isinstance(ending, Writer):
+        ending = write_back(ending, built, earlier.same, seen.answers)
+    return FinishedReading(read, ending, built.pdf)
+
+
+def _writer(launch: OpenLaunch, key: str, bench: Workbench, journal: Journal) -> Writer:
     target = Target(
-        patient=patient,
-        key=read.key,
+        patient=launch.context.require_patient(),
+        key=key,
         status=launch.ehr.report_status,
         provenance=covers(launch.granted, "patient/Provenance.c"),
     )
-    mode = launch.ehr.write
-    written = write_back(record, mode, target, built, earlier.same, journal)
-    return FinishedReading(read, written, built.pdf)
+    return WRITERS[launch.ehr.write](bench.record, journal, target)
 
 
 def _context(

@@ -123,3 +123,33 @@ def stored_in(entry: Mapping[str, Any], asked: Read) -> Stored | FhirError:
     headers = {"ETag": str(response.get("etag") or "")}
     version = version_of(Answer(200, headers, b""), resource)
     return Stored(resource, asked.resource_id, version, asked.address)
+
+
+def read_from(answer: Answered) -> Stored:
+    """Give what a `Read` found.
+
+    Raises
+    ------
+    FhirForbidden, FhirNotFound
+        Where that was the answer.
+    """
+    if isinstance(answer, FhirError):
+        raise answer
+    if not isinstance(answer, Stored):
+        raise TypeError("A Read is answered with one resource; this is the answer to a Search.")
+    return answer
+
+
+def matches_from(answer: Answered) -> tuple[Resource, ...]:
+    """Give what a `Search` found.
+
+    Raises
+    ------
+    FhirForbidden, FhirNotFound
+        Where that was the answer.
+    """
+    if isinstance(answer, FhirError):
+        raise answer
+    if isinstance(answer, Stored):
+        raise TypeError("A Search is answered with a list; this is the answer to a Read.")
+    return answer.matches

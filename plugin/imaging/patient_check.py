@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from plugin.ehrs import Ehr
+from plugin.imaging.endpoints import ArchiveRules
 from plugin.imaging.identity import (
     IdentityCheck,
     IdentityError,
@@ -18,9 +19,10 @@ from plugin.imaging.identity import (
     patient_identity,
     require_identity,
 )
-from plugin.imaging.imaging_study import ArchiveRules, Study, images_mark, read_study_resource
+from plugin.imaging.imaging_study import Study, images_mark, read_study_resource
 from plugin.record import Record
 from smart_launch.errors import FhirForbidden, FhirNotFound
+from smart_launch.fhir_batch import Answered, read_from
 
 if TYPE_CHECKING:
     from inference.images import DicomFacts
@@ -50,16 +52,22 @@ def check_patient(
     patient: str,
     study: Study,
     facts: Sequence[DicomFacts],
+    people: Mapping[str, Mapping[str, Any]],
 ) -> CheckedPatient:
     """Compare launch, study and images; stop unless they belong together.
+
+    Parameters
+    ----------
+    people : mapping
+        Patient id to resource, as far as the record sent them along; the others are read.
 
     Raises
     ------
     IdentityError
         They do not, or it cannot be shown that they do.
     """
-    resource = record.read("Patient", patient)
-    linked = _read_linked(record, rules, resource, study.subject)
+    resource = people.get(patient) or record.read("Patient", patient)
+    linked = _linked(record, rules, resource, study.subject, people)
     instances = [
         InstanceIdentity(
             patient_id=one.patient_id,
@@ -85,11 +93,17 @@ def check_patient(
 def check_again(
     record: Record,
     rules: IdentityRules,
-    patient: str,
     study: Study,
     facts: Sequence[DicomFacts],
+    current: Answered,
+    patient: Answered,
 ) -> CheckedPatient:
-    """Read study and patient anew and compare again: much may have happened to the study meanwhile.
+    """Compare again with study and patient as they are now: much may have happened meanwhile.
+
+    Parameters
+    ----------
+    current, patient : Answered
+        What the record says of the study and of the launch's patient when it is asked anew.
 
     Raises
     ------
@@ -98,9 +112,19 @@ def check_again(
         `study_changed`: it has other images now.
     """
     try:
-        current = record.read("ImagingStudy", study.id)
+        resource = read_from(current).resource
     except (FhirNotFound, FhirForbidden) as error:
         raise _reassigned() from error
+    _require_same_images(rules, study, resource)
+    person = read_from(patient)
+    moved = replace(study, subject=resource.get("subject") or {}, resource=resource)
+    try:
+        return check_patient(record, rules, person.id, moved, facts, {person.id: person.resource})
+    except IdentityError as error:
+        raise _reassigned() from error
+
+
+def _require_same_images(rules: IdentityRules, study: Study, current: Mapping[str, Any]) -> None:
     # Where the images lie and who reads them was settled before: none of it is asked again.
     now = read_study_resource(current, {}, ArchiveRules(rules.fhir_base, ()), frozenset())
     if now.uid != study.uid:
@@ -110,25 +134,21 @@ def check_again(
     # The study came from a search, which may leave out the version or give one of its own.
     if images_mark(now, versioned=False) != images_mark(study, versioned=False):
         raise _changed("study_changed", "this one has other images now.")
-    try:
-        moved = replace(study, subject=now.subject, resource=current)
-        return check_patient(record, rules, patient, moved, facts)
-    except IdentityError as error:
-        raise _reassigned() from error
 
 
-def _read_linked(
+def _linked(
     record: Record,
     rules: IdentityRules,
     patient: Mapping[str, Any],
     subject: Mapping[str, Any],
+    people: Mapping[str, Mapping[str, Any]],
 ) -> list[Mapping[str, Any]]:
-    """Read the other record of the same person if the study hangs on that one."""
+    """Give the other record of the same person if the study hangs on that one."""
     found = local_id(subject.get("reference"), "Patient", rules.fhir_base)
     if found is None or found == patient.get("id") or found not in linked_ids(patient, rules):
         return []
     try:
-        return [record.read("Patient", found)]
+        return [people.get(found) or record.read("Patient", found)]
     except (FhirNotFound, FhirForbidden):
         return []
 

@@ -6,19 +6,20 @@ Endpoints may be contained or separate, on the study or on a series.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from plugin.errors import PluginError
+from plugin.imaging.endpoints import ArchiveRules, endpoint_references
 from plugin.imaging.identity import local_id
 from plugin.imaging.imaging_study import (
-    ArchiveRules,
     Study,
-    endpoint_references,
     read_study_resource,
 )
 from plugin.imaging.subjects import of_patient
 from smart_launch.errors import FhirForbidden, FhirNotFound, FhirRejected
+from smart_launch.fhir_bundles import SearchResult
 
 if TYPE_CHECKING:
     from plugin.record import Record
@@ -30,6 +31,10 @@ NEXT_STEP = {
 }
 
 
+ENDPOINTS = "ImagingStudy:endpoint"
+PATIENT = "ImagingStudy:patient"
+
+
 class StudyError(PluginError):
     """A study that cannot be found or read."""
 
@@ -37,6 +42,20 @@ class StudyError(PluginError):
     title = "This study cannot be read"
     next_step = "Choose another study."
     status = 404
+
+
+@dataclass(frozen=True)
+class FoundStudy:
+    """A study and the patients that the record sent along with it.
+
+    Attributes
+    ----------
+    patients : mapping
+        Patient id to resource, as the record holds them now; empty where it includes none.
+    """
+
+    study: Study
+    patients: Mapping[str, Mapping[str, Any]]
 
 
 def list_studies(
@@ -49,32 +68,32 @@ def list_studies(
     modalities : iterable of str
         What the installed models read; empty: no model is there.
     """
-    params = {"patient": patient, "_include": "ImagingStudy:endpoint"}
-    listed, endpoints = _search(record, params)
-    studies = of_patient(record, patient, listed)
+    found = _search(record, {"patient": patient}, (ENDPOINTS,))
+    studies = of_patient(record, patient, _of_type(found.matches, "ImagingStudy"))
+    endpoints = _by_id(found.included, "Endpoint")
     endpoints |= _missing_endpoints(record, studies, endpoints)
     kinds = frozenset(modalities)
-    found = [read_study_resource(s, endpoints, rules, kinds) for s in studies]
-    return sorted(found, key=lambda study: study.started or "", reverse=True)
+    read = [read_study_resource(s, endpoints, rules, kinds) for s in studies]
+    return sorted(read, key=lambda study: study.started or "", reverse=True)
 
 
 def find_study(
     record: Record, patient: str, study_id: str, rules: ArchiveRules, modalities: Iterable[str]
-) -> Study:
-    """Find one study of the patient that can be read.
+) -> FoundStudy:
+    """Find one study of the patient that can be read; the patient comes along where the record may.
 
     Raises
     ------
     StudyError
         The patient has no such study, or it cannot be read; the code says why.
     """
-    params = {"patient": patient, "_id": study_id, "_include": "ImagingStudy:endpoint"}
-    studies, endpoints = _search(record, params)
-    match = [s for s in studies if s.get("id") == study_id]
+    found = _search(record, {"patient": patient, "_id": study_id}, (ENDPOINTS, PATIENT))
+    match = [s for s in _of_type(found.matches, "ImagingStudy") if s.get("id") == study_id]
     if not match:
         raise StudyError(
             "The study must be one of the open patient's; the chart has no such study."
         )
+    endpoints = _by_id(found.included, "Endpoint")
     endpoints |= _missing_endpoints(record, match, endpoints)
     study = read_study_resource(match[0], endpoints, rules, frozenset(modalities))
     if study.why_not is not None:
@@ -84,25 +103,30 @@ def find_study(
             next_step=NEXT_STEP.get(study.why_not),
             status=409,
         )
-    return study
+    return FoundStudy(study, _by_id(found.included, "Patient"))
 
 
-def _search(
-    record: Record, params: Mapping[str, str]
-) -> tuple[list[Mapping[str, Any]], dict[str, Mapping[str, Any]]]:
-    try:
-        found = record.search_bundle("ImagingStudy", params)
-    except (FhirRejected, FhirForbidden):
-        # No _include, or not of Endpoints; they are read one by one then, as far as allowed.
-        plain = {name: value for name, value in params.items() if name != "_include"}
-        found = record.search_bundle("ImagingStudy", plain)
-    studies: list[Mapping[str, Any]] = [
-        r for r in found.matches if r.get("resourceType") == "ImagingStudy"
-    ]
-    endpoints: dict[str, Mapping[str, Any]] = {
-        str(r.get("id")): r for r in found.included if r.get("resourceType") == "Endpoint"
-    }
-    return studies, endpoints
+def _search(record: Record, parameters: Mapping[str, str], includes: Sequence[str]) -> SearchResult:
+    """Search with what belongs to the studies, in one request where the record does that."""
+    refused = False
+    if record.offers("include"):
+        try:
+            return record.search_bundle("ImagingStudy", {**parameters, "_include": includes})
+        except (FhirRejected, FhirForbidden):
+            # Perhaps of _include only; what is missing is read by itself then, as far as allowed.
+            refused = True
+    found = record.search_bundle("ImagingStudy", parameters)
+    if refused:
+        record.note_refused("include")
+    return found
+
+
+def _of_type(resources: Iterable[Mapping[str, Any]], kind: str) -> list[Mapping[str, Any]]:
+    return [one for one in resources if one.get("resourceType") == kind]
+
+
+def _by_id(resources: Iterable[Mapping[str, Any]], kind: str) -> dict[str, Mapping[str, Any]]:
+    return {str(one.get("id")): one for one in _of_type(resources, kind)}
 
 
 def _missing_endpoints(

@@ -11,9 +11,9 @@ import logging
 from dataclasses import replace
 
 from plugin.record import Record
-from plugin.reporting.write_back import WRITTEN, WriteMode, Written, find_report, keep
+from plugin.reporting.write_back import WRITTEN, WriteMode, Written, keep, look_for_report
 from plugin.reporting.write_modes import WRITERS
-from plugin.reporting.writer import ForeignReport, Journal, Target, Writer
+from plugin.reporting.writer import Answers, ForeignReport, Journal, Target, Writer
 from smart_launch.errors import SmartError
 
 log = logging.getLogger("wetread.write_back")
@@ -44,17 +44,17 @@ def settle(record: Record, mode: WriteMode, target: Target, journal: Journal) ->
     if mode not in WRITERS:
         return UNKNOWN
     writer = WRITERS[mode](record, journal, target)
-    report = find_report(writer)
+    report, answers = look_for_report(writer)
     if report is None:
-        return Written(None, None, None, saved=False, sentence=_withdraw(writer))
+        return Written(None, None, None, saved=False, sentence=_withdraw(writer, answers))
     written = keep(record, report, target)
     return replace(written, sentence=WRITTEN) if written.saved else written
 
 
-def _withdraw(writer: Writer) -> str:
+def _withdraw(writer: Writer, answers: Answers) -> str:
     """Cancel the findings that are still as we wrote them."""
     sentence = ABSENT
-    for finding in writer.findings():
+    for finding in writer.findings_in(answers):
         try:
             writer.require_ours(finding.resource)
             if finding.resource["status"] != "cancelled":

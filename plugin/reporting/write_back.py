@@ -8,7 +8,7 @@ So the record is searched first (`subject` + `identifier`), then written in the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,9 +16,9 @@ from plugin.imaging.identity import local_id
 from plugin.record import Record
 from plugin.reporting.fhir_codes import READING_KEY, STUDY_KEY
 from plugin.reporting.report import ReportResources
-from plugin.reporting.write_modes import WRITERS
-from plugin.reporting.writer import ForeignReport, Journal, Target, WriteError, Writer
+from plugin.reporting.writer import Answers, ForeignReport, Outcome, Target, WriteError, Writer
 from smart_launch.errors import FhirConflict, FhirForbidden, FhirNotFound
+from smart_launch.fhir_batch import Search, matches_from
 from smart_launch.scopes import missing_scopes
 
 NEEDED_TO_WRITE = ("patient/DiagnosticReport.crus", "patient/Observation.crus")
@@ -82,16 +82,26 @@ def not_written(mode: WriteMode, granted: tuple[str, ...]) -> Written | None:
     return None
 
 
-def find_earlier(record: Record, patient: str, study_uid: str, key: str) -> EarlierReports:
-    """Search the record for Wetread's reports of this study and this patient.
+def reports_question(patient: str, study_uid: str) -> Search:
+    """Ask for Wetread's reports of this study and this patient."""
+    query = (
+        ("subject", f"Patient/{patient}"),
+        ("identifier", f"{STUDY_KEY}|urn:oid:{study_uid}"),
+    )
+    return Search("DiagnosticReport", query)
 
-    Raises
-    ------
-    SmartError
-        The record did not answer.
+
+def earlier_reports(
+    reports: Sequence[Mapping[str, Any]], base_url: str, patient: str, key: str
+) -> EarlierReports:
+    """Tell Wetread's reports apart; pure.
+
+    Parameters
+    ----------
+    reports : sequence of mapping
+        What `reports_question` found.
     """
-    query = {"subject": f"Patient/{patient}", "identifier": f"{STUDY_KEY}|urn:oid:{study_uid}"}
-    found = [r for r in record.search("DiagnosticReport", query) if _is_of(r, patient, record)]
+    found = [r for r in reports if _is_of(r, patient, base_url)]
     same = [r for r in found if has_identifier(r, READING_KEY, key)]
     others = [
         r
@@ -106,12 +116,10 @@ def find_earlier(record: Record, patient: str, study_uid: str, key: str) -> Earl
 
 
 def write_back(
-    record: Record,
-    mode: WriteMode,
-    target: Target,
+    writer: Writer,
     resources: ReportResources,
     same: Mapping[str, Any] | None,
-    journal: Journal,
+    answers: Answers,
 ) -> Written:
     """Write the resources unless the record holds this reading already.
 
@@ -119,6 +127,8 @@ def write_back(
     ----------
     same : mapping or None
         `EarlierReports.same`.
+    answers : sequence of Answered
+        To the writer's questions, from directly before.
 
     Raises
     ------
@@ -130,35 +140,42 @@ def write_back(
         The record refused or did not answer. What was written until then a retry completes, and
         after the last one `settling.py` withdraws.
     """
-    writer = WRITERS[mode](record, journal, target)
     if same is None:
         try:
-            outcome = writer.write(resources)
+            outcome = writer.write(resources, answers)
         except FhirConflict:
             # Somebody was faster. Look again; if it is not this reading, the refusal stands.
-            same = find_report(writer)
+            same = look_for_report(writer)[0]
             if same is None:
                 raise
         else:
             if not outcome.existed:
-                return _read_back(record, outcome.reference, target)
-            same = record.read(*outcome.reference.split("/", 1))
-    written = keep(record, same, target)
+                return _read_back(writer, outcome)
+            same = outcome.report or _read(writer, outcome)
+    written = keep(writer.record, same, writer.target)
     if written.saved:
         writer.complete(same, resources)
     return written
 
 
-def find_report(writer: Writer) -> Mapping[str, Any] | None:
-    """Look for the report of the writer's reading, by its key and under our id."""
-    record, target = writer.record, writer.target
-    query = {
-        "subject": f"Patient/{target.patient}",
-        "identifier": f"{READING_KEY}|{target.key}",
-    }
-    found = record.search("DiagnosticReport", query)
+def look_for_report(writer: Writer) -> tuple[Mapping[str, Any] | None, Answers]:
+    """Look for the report of the writer's reading, by its key and under our id.
+
+    Returns
+    -------
+    tuple
+        The report, and what the record says to the writer's questions.
+    """
+    target = writer.target
+    query = (
+        ("subject", f"Patient/{target.patient}"),
+        ("identifier", f"{READING_KEY}|{target.key}"),
+    )
+    search = Search("DiagnosticReport", query)
+    reports, *answers = writer.record.ask_all(search, *writer.questions)
+    found = matches_from(reports)
     by_key = next((r for r in found if has_identifier(r, READING_KEY, target.key)), None)
-    return by_key or writer.hidden_report()
+    return by_key or writer.report_in(answers), answers
 
 
 def has_identifier(resource: Mapping[str, Any], system: str, value: str) -> bool:
@@ -169,14 +186,14 @@ def has_identifier(resource: Mapping[str, Any], system: str, value: str) -> bool
     )
 
 
-def _is_of(resource: Mapping[str, Any], patient: str, record: Record) -> bool:
+def _is_of(resource: Mapping[str, Any], patient: str, base_url: str) -> bool:
     subject = (resource.get("subject") or {}).get("reference")
-    return local_id(subject, "Patient", record.base_url) == patient
+    return local_id(subject, "Patient", base_url) == patient
 
 
 def keep(record: Record, report: Mapping[str, Any], target: Target) -> Written:
     """Say what lies there already; it is not changed."""
-    if not _is_of(report, target.patient, record):
+    if not _is_of(report, target.patient, record.base_url):
         raise ForeignReport(
             "A report is written only where none of another patient lies; one lies there."
         )
@@ -188,15 +205,20 @@ def keep(record: Record, report: Mapping[str, Any], target: Target) -> Written:
     return Written(reference, observation, status, saved=untouched, sentence=sentence)
 
 
-def _read_back(record: Record, reference: str, target: Target) -> Written:
+def _read(writer: Writer, outcome: Outcome) -> Mapping[str, Any]:
+    return writer.record.read(*outcome.reference.split("/", 1))
+
+
+def _read_back(writer: Writer, outcome: Outcome) -> Written:
+    target, reference = writer.target, outcome.reference
     try:
-        report = record.read(*reference.split("/", 1))
+        report = outcome.report or _read(writer, outcome)
     except (FhirNotFound, FhirForbidden) as error:
         raise WriteError(
             "A report counts as saved when it can be read back; this one cannot."
         ) from error
     complete = (
-        _is_of(report, target.patient, record)
+        _is_of(report, target.patient, writer.record.base_url)
         and has_identifier(report, READING_KEY, target.key)
         and report.get("status") == target.status
     )

@@ -8,67 +8,67 @@ The Provenance is created (its scope allows no more), so it needs an id from the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 from plugin.reporting.fhir_codes import READING_KEY
 from plugin.reporting.report import ReportResources, own_id
-from plugin.reporting.writer import ForeignReport, Outcome, Writer, replaced, without_id
+from plugin.reporting.write_bundle import WriteBundle
+from plugin.reporting.writer import Answers, ForeignReport, Outcome, Writer, replaced, without_id
 from plugin.reporting.written_over import entries_that_met_one, was_written_over
 from smart_launch.errors import FhirConflict, FhirForbidden, FhirNotFound, FhirRejected
+from smart_launch.fhir_batch import Answered, Question, Read, Search, matches_from, read_from
 from smart_launch.stored import Stored
 
 
 class PutWriter(Writer):
     """One PUT after the other under our own ids, for servers without transactions."""
 
-    def hidden_report(self) -> Mapping[str, Any] | None:
-        """Read what lies under our id."""
-        found = self.existing("DiagnosticReport")
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """Ask for what lies under our id; for the report last, as it matters most."""
+        return self._under_our_id("Observation"), self._under_our_id("DiagnosticReport")
+
+    def report_in(self, answers: Answers) -> Mapping[str, Any] | None:
+        """Give the report under our id."""
+        found = _existing(answers[1])
         return found.resource if found else None
 
-    def findings(self) -> list[Stored]:
-        """Read what lies under our id."""
-        found = self.existing("Observation")
+    def findings_in(self, answers: Answers) -> list[Stored]:
+        """Give the Observation under our id."""
+        found = _existing(answers[0])
         return [found] if found else []
 
-    def existing(self, resource_type: str) -> Stored | None:
-        """Read what lies under our id.
+    def write(self, resources: ReportResources, answers: Answers) -> Outcome:
+        """PUT Observation and report, create the Provenance; look before each PUT."""
+        place = f"DiagnosticReport/{resources.report['id']}"
+        lying = self.report_in(answers)
+        if lying is not None:
+            return Outcome(place, existed=True, report=lying)
+        self._put(resources.observation, self.usable_finding(answers))
+        (found,) = self.record.ask_all(self._under_our_id("DiagnosticReport"))
+        now_lying = _existing(found)
+        if now_lying is not None:
+            return Outcome(place, existed=True, report=now_lying.resource)
+        self._put(resources.report, None)
+        self.write_provenance(resources)
+        return Outcome(place)
+
+    def usable_finding(self, answers: Answers) -> Stored | None:
+        """Give the Observation that a broken-off attempt left; None without one.
 
         Raises
         ------
         ForeignReport
-            Something that this user may not see, so that it is not ours to overwrite.
         """
-        try:
-            return self.record.read_stored(resource_type, own_id(self.target.key))
-        except FhirNotFound:
-            return None
-        except FhirForbidden as error:
-            raise ForeignReport(
-                "A report is written only where no other lies; one that you may not see lies there."
-            ) from error
-
-    def write(self, resources: ReportResources) -> Outcome:
-        """PUT Observation and report, create the Provenance; look before each PUT."""
-        report = resources.report
-        place = f"DiagnosticReport/{report['id']}"
-        if self.hidden_report() is not None:
-            return Outcome(place, existed=True)
-        self._put(resources.observation, self.earlier_finding())
-        if self.hidden_report() is not None:
-            return Outcome(place, existed=True)
-        self._put(report, None)
-        self.write_provenance(resources)
-        return Outcome(place)
-
-    def earlier_finding(self) -> Stored | None:
-        """Give the Observation that a broken-off attempt left; None without one."""
-        found = self.existing("Observation")
-        if found is not None:
+        for found in self.findings_in(answers):
             self.require_ours(found.resource)
-        return found
+            return found
+        return None
+
+    def _under_our_id(self, resource_type: str) -> Read:
+        return Read(resource_type, own_id(self.target.key))
 
     def _put(self, resource: dict[str, Any], earlier: Stored | None) -> None:
         if earlier is not None:
@@ -81,59 +81,55 @@ class PutWriter(Writer):
 
     def _put_new(self, resource: dict[str, Any]) -> Stored:
         self.begin()
+        if not self.record.offers("only_new"):
+            return self.record.update(resource)
         try:
             return self.record.update(resource, only_new=True)
         except FhirRejected:
             # R4 defines If-None-Match for reads only, and some servers refuse it elsewhere.
-            self.require_absent(resource["resourceType"])
+            require_absent(*self.record.ask_all(self._under_our_id(resource["resourceType"])))
         self.begin()
-        return self.record.update(resource)
-
-    def require_absent(self, resource_type: str) -> None:
-        """Look once more, in place of the condition that the server does not understand.
-
-        Raises
-        ------
-        FhirConflict
-            Somebody was faster.
-        """
-        if self.existing(resource_type) is not None:
-            raise FhirConflict("conflict", "An entry must not lie there yet; now one does.")
+        stored = self.record.update(resource)
+        self.record.note_refused("only_new")
+        return stored
 
 
 class TransactionWriter(PutWriter):
     """All in one transaction: everything or nothing (HAPI)."""
 
-    def write(self, resources: ReportResources) -> Outcome:
-        """PUT Observation and report and create the Provenance, in one Bundle."""
-        place = f"DiagnosticReport/{resources.report['id']}"
-        earlier = self.earlier_finding()
-        if self.hidden_report() is not None:
-            return Outcome(place, existed=True)
-        try:
-            answer = self._send(resources, earlier, only_new=True)
-        except FhirRejected:
-            # R4 does not define ifNoneMatch for PUT entries; some servers refuse it.
-            self.require_absent("DiagnosticReport")
-            if earlier is None:
-                self.require_absent("Observation")
-            answer = self._send(resources, earlier, only_new=False)
-        self._require_new(entries_that_met_one(answer), resources, earlier)
-        return Outcome(place)
-
-    def _send(
-        self, resources: ReportResources, earlier: Stored | None, *, only_new: bool
-    ) -> Mapping[str, Any]:
-        entries = [
-            self._entry(resources.observation, earlier, only_new=only_new),
-            self._entry(resources.report, None, only_new=only_new),
-        ]
-        if self.target.provenance:
-            entries.append(_post(without_id(resources.provenance)))
-        self.begin()
-        return self.record.transaction(
-            {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    def write(self, resources: ReportResources, answers: Answers) -> Outcome:
+        """PUT Observation and report, create the Provenance and read the report, in one Bundle."""
+        earlier, lying = self.usable_finding(answers), self.report_in(answers)
+        bundle = WriteBundle(
+            base_url=self.record.base_url,
+            resources=resources,
+            earlier=earlier,
+            provenance=self.target.provenance,
+            only_new=self.record.offers("only_new"),
+            read_back=self.record.offers("read_in_transaction"),
         )
+        if lying is not None:
+            return Outcome(bundle.place, existed=True, report=lying)
+        answer = self._send(bundle)
+        self._require_new(entries_that_met_one(answer), resources, earlier)
+        return Outcome(bundle.place, report=bundle.report_in(answer))
+
+    def _send(self, bundle: WriteBundle) -> Mapping[str, Any]:
+        self.begin()
+        try:
+            return self.record.transaction(bundle.as_json())
+        except FhirRejected:
+            if not (bundle.only_new or bundle.read_back):
+                raise
+        # Perhaps refused for what R4 leaves open; without it we have to look once more ourselves.
+        questions = self.questions if bundle.earlier is None else self.questions[1:]
+        require_absent(*self.record.ask_all(*questions))
+        self.begin()
+        plain = replace(bundle, only_new=False, read_back=False)
+        answer = self.record.transaction(plain.as_json())
+        # If this was not the reason, the next report finds out the other one.
+        self.record.note_refused("read_in_transaction" if bundle.read_back else "only_new")
+        return answer
 
     def _require_new(
         self, met: Mapping[int, str | None], resources: ReportResources, earlier: Stored | None
@@ -148,37 +144,27 @@ class TransactionWriter(PutWriter):
     def complete(self, report: Mapping[str, Any], resources: ReportResources) -> None:
         """Owe nothing: a transaction is whole or was not."""
 
-    def _entry(
-        self, resource: dict[str, Any], earlier: Stored | None, *, only_new: bool
-    ) -> dict[str, Any]:
-        place = f"{resource['resourceType']}/{resource['id']}"
-        request = {"method": "PUT", "url": place}
-        if earlier is None and only_new:
-            request["ifNoneMatch"] = "*"
-        elif earlier is not None and earlier.version is not None:
-            request["ifMatch"] = f'W/"{earlier.version}"'
-        return {
-            "fullUrl": f"{self.record.base_url}/{place}",
-            "resource": resource,
-            "request": request,
-        }
-
 
 class CreateWriter(Writer):
     """POST with If-None-Exist, for servers that give ids themselves."""
 
-    def findings(self) -> list[Stored]:
-        """Search them by the reading's key."""
-        query = {
-            "subject": f"Patient/{self.target.patient}",
-            "identifier": f"{READING_KEY}|{self.target.key}",
-        }
-        found = self.record.search("Observation", query)
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """Search the Observations by the reading's key."""
+        query = (
+            ("subject", f"Patient/{self.target.patient}"),
+            ("identifier", f"{READING_KEY}|{self.target.key}"),
+        )
+        return (Search("Observation", query),)
+
+    def findings_in(self, answers: Answers) -> list[Stored]:
+        """Read what was found, for its versions."""
+        found = matches_from(answers[0])
         return [self.record.read_stored("Observation", str(one["id"])) for one in found]
 
-    def write(self, resources: ReportResources) -> Outcome:
+    def write(self, resources: ReportResources, answers: Answers) -> Outcome:
         """Create Observation, report and Provenance; what is there already is used."""
-        observation = self._observation(resources)
+        observation = self._observation(resources, self.findings_in(answers))
         linked = resources.refer_to("", observation.location)
         self.begin()
         report = self.record.create(without_id(linked.report), if_none_exist=self._only_once)
@@ -191,8 +177,8 @@ class CreateWriter(Writer):
     def _only_once(self) -> str:
         return f"identifier={READING_KEY}|{self.target.key}"
 
-    def _observation(self, resources: ReportResources) -> Stored:
-        for found in self.findings():
+    def _observation(self, resources: ReportResources, earlier: Sequence[Stored]) -> Stored:
+        for found in earlier:
             # An earlier attempt left it: make it say what this reading says.
             self.require_ours(found.resource)
             self.begin()
@@ -212,9 +198,31 @@ WRITERS: Mapping[str, type[Writer]] = {
 }
 
 
-def _post(resource: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "fullUrl": f"urn:uuid:{uuid4()}",
-        "resource": resource,
-        "request": {"method": "POST", "url": str(resource["resourceType"])},
-    }
+def require_absent(*answers: Answered) -> None:
+    """Look once more, in place of a condition that the server does not understand.
+
+    Raises
+    ------
+    FhirConflict
+        Somebody was faster.
+    """
+    if any(_existing(answer) is not None for answer in answers):
+        raise FhirConflict("conflict", "An entry must not lie there yet; now one does.")
+
+
+def _existing(answer: Answered) -> Stored | None:
+    """Give what lies under our id.
+
+    Raises
+    ------
+    ForeignReport
+        Something that this user may not see, so that it is not ours to overwrite.
+    """
+    if isinstance(answer, FhirNotFound):
+        return None
+    try:
+        return read_from(answer)
+    except FhirForbidden as error:
+        raise ForeignReport(
+            "A report is written only where no other lies; one that you may not see lies there."
+        ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,12 +19,14 @@ from smart_launch.errors import (
     FhirRejected,
     SmartError,
 )
+from smart_launch.fhir_batch import Answered, Question
 from smart_launch.stored import Stored
 
 log = logging.getLogger("wetread.write_back")
 
 BEGUN = "begun"
 PROVENANCE = "provenance"
+Answers = Sequence[Answered]
 REFUSED = (FhirForbidden, FhirNotFound, FhirRejected, FhirConflict)
 
 
@@ -86,31 +88,57 @@ class Target:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where the report lies; `existed` if the server had it already and kept its own."""
+    """Where the report lies.
+
+    Attributes
+    ----------
+    existed : bool
+        The server had it already and kept its own.
+    report : mapping or None
+        The report as the server holds it, where that is known from a request that was needed
+        anyway; None: it has to be read.
+    """
 
     reference: str
     existed: bool = False
+    report: Mapping[str, Any] | None = None
 
 
 class Writer:
-    """What all modes share."""
+    """What all modes share.
+
+    Before writing, the record is asked the writer's `questions`, together with others; what it says
+    comes back to `report_in`, `findings_in` and `write`.
+    """
 
     def __init__(self, record: Record, journal: Journal, target: Target) -> None:
         self.record, self.journal, self.target = record, journal, target
 
-    def hidden_report(self) -> Mapping[str, Any] | None:
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """Give what must be known directly before writing."""
+        raise NotImplementedError
+
+    def report_in(self, answers: Answers) -> Mapping[str, Any] | None:
         """Give the report under our id: it may have lost the identifier that search goes by.
 
         None: there is none, or there can be none because the server gives the ids.
         """
+        del answers
         return None
 
-    def findings(self) -> list[Stored]:
+    def findings_in(self, answers: Answers) -> list[Stored]:
         """Give this reading's Observations, with the versions that an update must match."""
         raise NotImplementedError
 
-    def write(self, resources: ReportResources) -> Outcome:
-        """Write Observation, DiagnosticReport and Provenance."""
+    def write(self, resources: ReportResources, answers: Answers) -> Outcome:
+        """Write Observation, DiagnosticReport and Provenance.
+
+        Parameters
+        ----------
+        answers : sequence of Answered
+            To `questions`, from directly before.
+        """
         raise NotImplementedError
 
     def begin(self) -> None:

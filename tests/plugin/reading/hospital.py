@@ -75,6 +75,11 @@ class Hospital:
         An update with If-None-Match is refused where something lies; many servers ignore that.
     says_status : bool
         The entries of a transaction's answer have a status; some servers leave it out.
+    takes_batches, reads_in_transactions : bool
+        Many servers take neither.
+
+    A batch is noted with the method BATCH, and each of its entries as the request that it stands
+    for: a trick on GET plays on both.
     """
 
     def __init__(self, *, own_ids: bool = True) -> None:
@@ -87,6 +92,7 @@ class Hospital:
         self.requests: list[Request] = []
         self.own_ids = own_ids
         self.hears_only_new, self.says_status = False, True
+        self.takes_batches, self.reads_in_transactions = True, True
         self._counter = itertools.count(1)
         self._lock = threading.RLock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -141,6 +147,9 @@ class Hospital:
         return [r for r in self.requests if r.method == method and fits.search(r.path)]
 
     def answer(self, request: Request) -> Reply:
+        if request.method == "POST" and request.path.rstrip("/") == "/fhir":
+            if request.json().get("type") == "batch":
+                request.method = "BATCH"
         with self._lock:
             self.requests.append(request)
         for method, pattern, trick in self.tricks:
@@ -154,6 +163,8 @@ class Hospital:
             return self._refresh(request)
         if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
             return outcome(401, "login")
+        if request.method == "BATCH":
+            return self._batch(request)
         with self._lock:
             if request.path.startswith("/dicomweb/"):
                 return self._image(request)
@@ -191,7 +202,7 @@ class Hospital:
     def _fhir(self, request: Request) -> Reply:
         parts = request.path.removeprefix("/fhir").strip("/").split("/")
         if request.method == "POST" and parts == [""]:
-            return self._transaction(request.json())
+            return self._transaction(request)
         if request.method == "POST":
             return self._create(request.json(), request.headers.get("if-none-exist"))
         if request.method == "PUT":
@@ -215,8 +226,9 @@ class Hospital:
     def _search(self, kind: str, query: dict[str, str]) -> Reply:
         found = [r for r in self.of_type(kind) if _fits(r, query)]
         entries = [{"resource": r, "search": {"mode": "match"}} for r in found]
-        if query.get("_include") == "ImagingStudy:endpoint":
-            for reference in re.findall(r'"(Endpoint/[^"]+)"', json.dumps(found)):
+        for asked in query.get("_include", "").split():
+            pattern = {"endpoint": "Endpoint", "patient": "Patient"}[asked.split(":")[1]]
+            for reference in re.findall(rf'"({pattern}/[^"]+)"', json.dumps(found)):
                 if reference in self.resources:
                     included = self.resources[reference]
                     entries.append({"resource": included, "search": {"mode": "include"}})
@@ -246,11 +258,32 @@ class Hospital:
         self.add(resource)
         return self._shown(200 if existing else 201, self.resources[place])
 
-    def _transaction(self, bundle: Resource) -> Reply:
+    def _batch(self, request: Request) -> Reply:
+        if not self.takes_batches:
+            return outcome(405, "not-supported")
+        entries = [self._entry(entry, request) for entry in request.json()["entry"]]
+        return fhir(200, {"resourceType": "Bundle", "type": "batch-response", "entry": entries})
+
+    def _entry(self, entry: Resource, request: Request) -> Resource:
+        """Answer a read or a search inside a Bundle as if it had come by itself."""
+        parts = urlsplit(f"/fhir/{entry['request']['url']}")
+        asked = Request("GET", parts.path, _query(parts.query), request.headers, b"")
+        reply = self.answer(asked)
+        body = json.loads(reply.body) if reply.body[:1] == b"{" else {}
+        status = {"status": str(reply.status)}
+        if reply.status >= 400:
+            return {"response": status | {"outcome": body}}
+        return {"response": status | {"etag": reply.headers.get("ETag", "")}, "resource": body}
+
+    def _transaction(self, request: Request) -> Reply:
+        bundle = request.json()
+        reads = [entry for entry in bundle["entry"] if entry["request"]["method"] == "GET"]
+        if reads and not self.reads_in_transactions:
+            return outcome(400, "not-supported")
         before = dict(self.resources)
         history = {place: list(versions) for place, versions in self.history.items()}
         answers = []
-        for entry in bundle["entry"]:
+        for entry in bundle["entry"][: len(bundle["entry"]) - len(reads)]:
             asked = entry["request"]
             if asked["method"] == "PUT":
                 match = asked.get("ifMatch", "").strip('W/"') or None
@@ -262,9 +295,16 @@ class Hospital:
                 return reply
             status = {"status": str(reply.status)} if self.says_status else {}
             answers.append({"response": status})
+        answers += [self._entry(entry, request) for entry in reads]
         return fhir(
             200, {"resourceType": "Bundle", "type": "transaction-response", "entry": answers}
         )
+
+
+def _query(text: str) -> dict[str, str]:
+    """Take a query apart; what comes more than once is joined by spaces."""
+    pairs = parse_qsl(text)
+    return {name: " ".join(v for n, v in pairs if n == name) for name, _ in pairs}
 
 
 def _fits(resource: Resource, query: dict[str, str]) -> bool:
@@ -296,7 +336,7 @@ def _handler(hospital: Hospital) -> type[BaseHTTPRequestHandler]:
             request = Request(
                 self.command,
                 parts.path,
-                dict(parse_qsl(parts.query)),
+                _query(parts.query),
                 {name.lower(): value for name, value in self.headers.items()},
                 self.rfile.read(size),
             )

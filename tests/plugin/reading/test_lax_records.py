@@ -127,12 +127,12 @@ def test_a_history_without_our_version_is_unclear(
     assert alarms(caplog) == ["history_unclear", "history_unclear"]
 
 
-def refuses_the_condition(hospital: Hospital) -> None:
+def refuses_the_condition(hospital: Hospital, put: str = "^/fhir/") -> None:
     def refuse(request: Request) -> Reply | None:
         asked = b"ifNoneMatch" in request.body or "if-none-match" in request.headers
         return outcome(400) if asked else None
 
-    hospital.trick("PUT", "^/fhir/", refuse)
+    hospital.trick("PUT", put, refuse)
     hospital.trick("POST", "^/fhir/?$", refuse)
 
 
@@ -158,7 +158,7 @@ def test_before_writing_without_if_none_match_the_record_is_looked_at_again(
     jobs: Jobs, hospital: Hospital, launch: OpenLaunch, ehr_changes: dict[str, Any]
 ) -> None:
     sign_at_the_last_moment(hospital)  # with the request that is refused
-    refuses_the_condition(hospital)
+    refuses_the_condition(hospital, "^/fhir/DiagnosticReport")
     row = jobs.read(launch)
     (report,) = hospital.of_type("DiagnosticReport")
     assert (report["status"], report["conclusion"]) == tuple(HUMAN.values())
@@ -176,3 +176,25 @@ def test_a_report_that_is_refused_for_itself_is_sent_once_more_and_no_more(
     assert row.report is not None
     assert row.report["saved"] is False
     assert len(hospital.asked("PUT", "^/fhir/") + hospital.asked("POST", "^/fhir/?$")) == 2
+
+
+@OWN_IDS
+def test_a_condition_that_was_refused_is_not_sent_again_for_a_while(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, ehr_changes: dict[str, Any]
+) -> None:
+    refuses_the_condition(hospital)
+    hospital.reads_in_transactions = False
+    for _ in range(3):
+        jobs.read(launch)
+        for kind in ("DiagnosticReport", "Observation", "Provenance"):
+            for one in hospital.of_type(kind):
+                del hospital.resources[f"{kind}/{one['id']}"]
+    hospital.requests.clear()
+    row = jobs.read(launch)
+    assert row.report is not None
+    assert row.report["saved"] is True
+    writes = [r for r in hospital.requests if r.method in ("PUT", "POST")]
+    assert len(writes) == (1 if ehr_changes["write"] == "transaction-put" else 3)
+    for one in writes:
+        assert b"ifNoneMatch" not in one.body
+        assert "if-none-match" not in one.headers

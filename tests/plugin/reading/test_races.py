@@ -30,8 +30,8 @@ def sign_at_the_last_moment(hospital: Hospital) -> None:
 
     def sneak(request: Request) -> None:
         body = request.json()
-        entries = [entry["resource"] for entry in body.get("entry", [{"resource": body}])]
-        (report,) = [one for one in entries if one["resourceType"] == "DiagnosticReport"]
+        entries = [entry.get("resource") for entry in body.get("entry", [{"resource": body}])]
+        (report,) = [one for one in entries if one and one["resourceType"] == "DiagnosticReport"]
         hospital.add(report | HUMAN)
 
     hospital.trick("POST", "^/fhir/?$", sneak, times=1)

@@ -33,6 +33,8 @@ ALLOWED = {
 def uses(request: Request) -> Iterator[Use]:
     """Kinds of entry and letters that a FHIR request needs (SMART: scopes for FHIR resources)."""
     path = request.path.removeprefix("/fhir").strip("/")
+    if request.method == "BATCH":
+        return  # its entries are noted as requests of their own
     if request.method == "POST" and not path:
         for entry in request.json()["entry"]:
             yield from one(entry["request"]["method"], entry["request"]["url"])
@@ -41,7 +43,7 @@ def uses(request: Request) -> Iterator[Use]:
         yield from one(request.method, f"{path}?{query}")
 
 
-INCLUDED = {"endpoint": "Endpoint", "result": "Observation", "subject": "Patient"}
+INCLUDED = {"endpoint": "Endpoint", "result": "Observation", "patient": "Patient"}
 
 
 def one(method: str, address: str) -> Iterator[Use]:
@@ -52,8 +54,9 @@ def one(method: str, address: str) -> Iterator[Use]:
     else:
         yield kind, {"POST": "c", "PUT": "u"}[method]
     # What a search brings along must be readable too.
-    for parameter in re.findall(r"_include=\w+(?::|%3A)([\w-]+)", query):
-        yield INCLUDED[parameter], "r"
+    for included in re.findall(r"_include=([^&]+)", query):
+        for parameter in re.findall(r"\w+(?::|%3A)([\w-]+)", included):
+            yield INCLUDED[parameter], "r"
 
 
 def used_in(hospital: Hospital) -> set[Use]:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from plugin.api.study_list import reports_by_study
-from plugin.imaging.imaging_study import ArchiveRules, images_mark, read_study_resource
+from plugin.imaging.endpoints import ArchiveRules
+from plugin.imaging.imaging_study import images_mark, read_study_resource
 from plugin.imaging.studies import StudyError, find_study, list_studies
 from plugin.launching.launches import OpenLaunch
 from plugin.workbench import Workbench
@@ -131,7 +132,7 @@ def test_the_endpoint_is_read_by_itself_where_the_server_includes_none(
 ) -> None:
     hospital.trick("GET", "^/fhir/ImagingStudy$", _without_includes(hospital))
     found = find_study(bench.record, "clark-dan", "study-1", bench.archives, {"CR"})
-    assert found.archive is not None
+    assert found.study.archive is not None
     assert hospital.asked("GET", "^/fhir/Endpoint/pacs$")
 
 
