@@ -35,10 +35,13 @@ class EhrDocuments:
         None: it cannot be used.
     statement : dict
         Its CapabilityStatement; empty when there is none.
+    closed : bool
+        The CapabilityStatement is given only to who has a token.
     """
 
     configuration: SmartConfiguration | None
     statement: dict[str, Any] = field(default_factory=dict)
+    closed: bool = False
 
 
 def check_discovery(http: Http, ehr: Ehr) -> Steps[EhrDocuments]:
@@ -51,29 +54,43 @@ def check_discovery(http: Http, ehr: Ehr) -> Steps[EhrDocuments]:
         trouble = explain(address, error)
         yield Result("failure", subject, trouble.code, f"discovery: {trouble.text}", trouble.remedy)
         return EhrDocuments(None)
-    statement = fetch_statement(http, base)
-    configuration = yield from read_document(subject, ehr, answer, statement)
-    yield from check_own_name(subject, ehr, statement)
+    statement, closed = fetch_statement(http, base)
+    configuration = yield from read_document(
+        subject, ehr, answer, is_fhir=closed or bool(statement)
+    )
+    if closed:
+        text = "its CapabilityStatement is given only to who has a token"
+        yield Result("info", subject, "metadata_closed", text)
+    else:
+        yield from check_own_name(subject, ehr, statement)
     yield from check_clock_of(subject, answer)
-    return EhrDocuments(configuration, statement)
+    return EhrDocuments(configuration, statement, closed)
 
 
-def fetch_statement(http: Http, base: str) -> dict[str, Any]:
-    """Fetch the CapabilityStatement; empty when there is none (FHIR R4, http.html#capabilities)."""
+def fetch_statement(http: Http, base: str, token: str | None = None) -> tuple[dict[str, Any], bool]:
+    """Fetch the CapabilityStatement; empty when there is none; and whether it wants a token.
+
+    References
+    ----------
+    FHIR R4, http.html#capabilities
+    """
+    headers = {"Accept": "application/fhir+json"}
+    headers |= {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        answer = http.send("GET", f"{base}/metadata", headers={"Accept": "application/fhir+json"})
+        answer = http.send("GET", f"{base.rstrip('/')}/metadata", headers=headers)
         document = answer.json_object() if answer.status == 200 else {}
     except TransportError:
-        return {}
-    return document if document.get("resourceType") == "CapabilityStatement" else {}
+        return {}, False
+    is_one = document.get("resourceType") == "CapabilityStatement"
+    return document if is_one else {}, answer.status in (401, 403)
 
 
 def read_document(
-    subject: str, ehr: Ehr, answer: Answer, statement: dict[str, Any]
+    subject: str, ehr: Ehr, answer: Answer, *, is_fhir: bool
 ) -> Steps[SmartConfiguration | None]:
     """Read the SMART configuration, or say what came in its place."""
     if answer.status != 200:
-        yield not_found(subject, answer.status, is_fhir=bool(statement))
+        yield not_found(subject, answer.status, is_fhir=is_fhir)
         return None
     try:
         configuration = read_configuration(ehr.issuer, answer.json_object())
@@ -101,8 +118,8 @@ def not_found(subject: str, status: int, *, is_fhir: bool) -> Result:
         return Result("failure", subject, "discovery_closed", text, remedy)
     if is_fhir:
         remedy = (
-            "There is a FHIR server, but it publishes no .well-known/smart-configuration below its "
-            "base: let it, or a proxy in front of it, do so."
+            "A FHIR server seems to be there, but it publishes no .well-known/smart-configuration "
+            "below its base: let it, or a proxy in front of it, do so."
         )
         return Result("failure", subject, "discovery_missing", text, remedy)
     remedy = "Check `issuer`: no FHIR server answers there (it is the address before /metadata)."

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from plugin.checks.discovery import check_discovery
+from plugin.checks.discovery import check_discovery, check_own_name, fetch_statement
 from plugin.checks.granted import HOW_TO_LAUNCH, check_backend, check_launch_scopes, check_user
 from plugin.checks.imaging import check_archive, check_studies
+from plugin.checks.jwks import check_caller_keys
 from plugin.checks.patient_numbers import check_numbers
 from plugin.checks.promises import check_write_mode, lacking
 from plugin.checks.reachability import explain
@@ -36,12 +37,19 @@ def check_ehr(services: Services, ehr: Ehr, *, with_launch: bool = True) -> Iter
     yield from check_client(services, ehr, documents.configuration)
     yield from check_sign_in_page(ehr, documents.configuration)
     yield from check_backend(services, ehr, documents.configuration)
+    yield from check_caller_keys(services, ehr)
     if with_launch:
-        yield from check_with_launch(services, ehr)
+        yield from check_with_launch(services, ehr, closed=documents.closed)
 
 
-def check_with_launch(services: Services, ehr: Ehr) -> Iterator[Result]:
-    """Look with the sign-in of the newest open launch: scopes, study, archive, numbers, writing."""
+def check_with_launch(services: Services, ehr: Ehr, *, closed: bool) -> Iterator[Result]:
+    """Look with the sign-in of the newest open launch: scopes, study, archive, numbers, writing.
+
+    Parameters
+    ----------
+    closed : bool
+        The CapabilityStatement could not be had without a token.
+    """
     subject = f"EHR {ehr.id}"
     launch = services.launches.newest_open(ehr)
     if launch is None:
@@ -49,6 +57,11 @@ def check_with_launch(services: Services, ehr: Ehr) -> Iterator[Result]:
         return
     yield from check_launch_scopes(subject, launch)
     try:
+        if closed:
+            token = services.tokens.access_token(launch.id)
+            statement, _ = fetch_statement(services.http, ehr.issuer, token)
+            yield from check_own_name(subject, ehr, statement)
+            yield from check_write_mode(subject, ehr, statement)
         yield from check_chart(services, launch)
     except LaunchExpired as error:
         yield Result("warning", subject, error.code, error.text, HOW_TO_LAUNCH)

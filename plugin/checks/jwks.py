@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from plugin.cds.service import SERVICE_PATH
 from plugin.checks.result import Result
 from plugin.ehrs import Ehr
 from plugin.services import Services
@@ -14,6 +15,31 @@ from smart_launch.errors import SmartError
 def needs_keys(ehr: Ehr) -> bool:
     """Tell whether Wetread signs for this EHR."""
     return ehr.authentication == "private_key" or ehr.backend_client_id is not None
+
+
+def check_caller_keys(services: Services, ehr: Ehr) -> Iterator[Result]:
+    """Fetch the keys by which the EHR proves that it calls the CDS service, where it may."""
+    if ehr.cds_jwks_url is None:
+        return
+    subject, place = f"EHR {ehr.id}", f"{services.settings.base_url}{SERVICE_PATH}"
+    yield Result("info", subject, "cds_service", f"CDS Hooks service to register there: {place}")
+    try:
+        entries = fetch_json(services.http, ehr.cds_jwks_url).get("keys")
+    except SmartError as error:
+        yield Result(
+            "failure", subject, "cds_keys", f"its CDS Hooks keys cannot be fetched ({error.code})",
+            "Check cds_jwks_url: it is the `jku` of the EHR's calls.",
+        )  # fmt: skip
+        return
+    found = entries if isinstance(entries, list) else []
+    listed = [entry for entry in found if isinstance(entry, dict) and entry.get("kid")]
+    if listed:
+        yield Result("ok", subject, "cds_keys", f"it serves {len(listed)} CDS Hooks keys")
+    else:
+        yield Result(
+            "failure", subject, "cds_keys", "it serves no CDS Hooks keys that have a kid",
+            "Check cds_jwks_url: it must be a JWK Set whose keys have a kid.",
+        )  # fmt: skip
 
 
 def check_jwks(services: Services) -> Iterator[Result]:

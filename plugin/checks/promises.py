@@ -41,8 +41,23 @@ def lacking(subject: str, ehr: Ehr, configuration: SmartConfiguration) -> Iterat
             "warning", subject, "capabilities", f"it does not promise {', '.join(absent)}",
             "Try a launch; if it fails, ask the EHR's administrator about these.",
         )  # fmt: skip
+    yield from check_authentication(subject, ehr, configuration)
     yield from check_algorithm(subject, ehr, configuration)
     yield from check_backend_promises(subject, ehr, configuration)
+
+
+def check_authentication(
+    subject: str, ehr: Ehr, configuration: SmartConfiguration
+) -> Iterator[Result]:
+    """Say where the EHR offers the safer proof (SMART App Launch 2.2.0, client-authentication)."""
+    methods = configuration.token_endpoint_auth_methods_supported
+    offered = CLIENT_CAPABILITIES["private_key"] in configuration.capabilities
+    if ehr.authentication != "private_key" and (offered or "private_key_jwt" in methods):
+        yield Result(
+            "warning", subject, "authentication",
+            f"it offers private_key, which is safer than {ehr.authentication}",
+            'Register the key address there and set authentication = "private_key".',
+        )  # fmt: skip
 
 
 def check_algorithm(subject: str, ehr: Ehr, configuration: SmartConfiguration) -> Iterator[Result]:

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from plugin.checks import Result
 from plugin.checks.ehr import check_ehr
-from plugin.services import Services
+from plugin.ehrs import EhrRegistry
+from plugin.launching.launches import Launch
+from plugin.services import Services, build_services
 from plugin.settings import Settings
+from smart_launch.http import Http, HttpLimits
 from tests.plugin.launch.conftest import secret_keys  # noqa: F401 (a fixture)
-from tests.plugin.reading.conftest import (  # noqa: F401 (fixtures)
-    ehr_changes,
-    hospital,
-    make_ehr,
-    migrated,
-    open_launch,
-    services,
-)
+from tests.plugin.reading.conftest import furnish, make_ehr, open_launch
 from tests.plugin.reading.hospital import Hospital, Reply, fhir
 from tests.plugin.reading.samples import IMAGE_UID, SERIES_UID, STUDY_UID
 
@@ -68,29 +64,59 @@ def header(**changes: Any) -> dict[str, Any]:
     return {tag: {"vr": "LO", "Value": [value]} for tag, value in kept.items()}
 
 
-@pytest.fixture
-def settings(
-    hospital: Hospital,  # noqa: F811
-    tmp_path: Path,
-    ehr_changes: dict[str, Any],  # noqa: F811
-    migrated: Path,  # noqa: F811
+@pytest.fixture(scope="session")
+def running(
+    tmp_path_factory: pytest.TempPathFactory,
     secret_keys: str,  # noqa: F811
-) -> Settings:
-    """One EHR; the keys are the session's, since making them takes longer than a test."""
-    data = tmp_path / "wetread"
-    data.mkdir(mode=0o700)
-    shutil.copy(migrated, data / "wetread.sqlite3")
-    return Settings(
-        base_url="http://127.0.0.1:8081",
-        data_dir=data,
-        secret_keys=secret_keys,
-        ehrs=(make_ehr(hospital, **ehr_changes),),
-        http_timeout_s=1.0,
-    )
+) -> Iterator[tuple[Hospital, Services]]:
+    """A hospital and a Wetread for the whole session: making them takes longer than a test."""
+    with Hospital() as hospital:
+        settings = Settings(
+            base_url="http://127.0.0.1:8081",
+            data_dir=tmp_path_factory.mktemp("wetread"),
+            secret_keys=secret_keys,
+            ehrs=(make_ehr(hospital),),
+        )
+        limits = HttpLimits(connect_s=1, read_s=1, total_s=2, backoff_s=0.01, retry_after_s=0.1)
+        built = replace(build_services(settings), http=Http(limits))
+        built.tokens.http = built.http
+        yield hospital, built
+        built.database.close()
 
 
 @pytest.fixture
-def furnished(hospital: Hospital) -> Hospital:  # noqa: F811
+def hospital(running: tuple[Hospital, Services]) -> Hospital:
+    """The hospital, correct again, with the sample patient and nothing counted."""
+    found, _ = running
+    for kept in (found.resources, found.history, found.images, found.tricks, found.requests):
+        kept.clear()
+    found.tokens, found.refresh_tokens = {"token-0"}, {"refresh-0"}
+    furnish(found)
+    return found
+
+
+@pytest.fixture
+def ehr_changes() -> dict[str, Any]:
+    """What a test wants different about the EHR; override with parametrize."""
+    return {}
+
+
+@pytest.fixture
+def services(
+    hospital: Hospital, running: tuple[Hospital, Services], ehr_changes: dict[str, Any]
+) -> Services:
+    """Wetread with one EHR as the test wants it, and no launch."""
+    _, built = running
+    registry = EhrRegistry((make_ehr(hospital, **ehr_changes),))
+    built.launches.ehrs = registry
+    built.configurations.forget(hospital.issuer)
+    with built.database.session() as session:
+        session.execute(delete(Launch))
+    return replace(built, ehrs=registry)
+
+
+@pytest.fixture
+def furnished(hospital: Hospital) -> Hospital:
     """A hospital that also describes itself, its images, and validates."""
     hospital.trick("GET", "/fhir/metadata$", fhir(200, STATEMENT))
     hospital.trick("GET", METADATA, json_reply([header()]))
@@ -107,13 +133,14 @@ PRACTITIONER = {"resourceType": "Practitioner", "id": "p1"}
 
 
 @pytest.fixture
-def look(services: Services) -> Look:  # noqa: F811
+def look(services: Services) -> Look:
     """Check the only EHR, with a launch open unless told otherwise."""
 
     def looked(*, launched: bool = True, **launch: Any) -> list[Result]:
         if launched:
             open_launch(services, **launch)
-        results = list(check_ehr(services, services.settings.ehrs[0]))
+        [ehr] = services.ehrs
+        results = list(check_ehr(services, ehr))
         for result in results:
             assert bool(result.remedy) == (result.kind in ("warning", "failure")), result
             assert not any(secret in str(result) for secret in SECRETS), result

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from plugin.scopes import DEFAULT_SCOPES
+from plugin.services import Services
 from tests.plugin.checks.conftest import METADATA, Look, bad, good, header, json_reply
 from tests.plugin.reading.hospital import Hospital, Reply, fhir, outcome
 from tests.plugin.reading.samples import endpoint
@@ -57,10 +58,14 @@ def test_without_a_launch_the_check_says_how_to_get_one(furnished: Hospital, loo
     assert not furnished.asked("GET", "Patient|ImagingStudy")
 
 
-def test_launch_that_has_ended_is_not_used(furnished: Hospital, look: Look, services: Any) -> None:
+def test_launch_that_has_ended_is_not_used(
+    furnished: Hospital, look: Look, services: Services
+) -> None:
     look()
-    for launch in [services.launches.newest_open(services.settings.ehrs[0])]:
-        services.launches.end(launch.id)
+    [ehr] = services.ehrs
+    launch = services.launches.newest_open(ehr)
+    assert launch is not None
+    services.launches.end(launch.id)
     assert "no_launch" in bad(look(launched=False))
 
 
