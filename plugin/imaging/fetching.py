@@ -18,7 +18,7 @@ from pathlib import Path
 from inference.images import read_facts
 from plugin.imaging.allowance import Allowance
 from plugin.imaging.cache import PRIVATE_FILE
-from plugin.imaging.file_meta import sop_instance_uid
+from plugin.imaging.image_name import sop_instance_uid
 from plugin.imaging.pacs_errors import (
     BrokeOff,
     ImageMissing,

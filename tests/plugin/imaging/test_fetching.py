@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from inference.errors import NotAnImage
 from plugin.errors import LaunchExpired
 from plugin.imaging.allowance import Allowance
 from plugin.imaging.fetching import CONNECTIONS
@@ -214,17 +215,36 @@ def test_an_image_that_comes_as_another_is_missed(
     assert fetching.kept() == []
 
 
-def test_a_file_whose_header_names_another_image_than_its_wrapping_is_not_kept(
+def test_what_an_image_calls_itself_counts_and_not_what_its_wrapping_says(
     archive: Archive, fetching: Fetching
 ) -> None:
     (name,) = archive.holds(FIRST, 1)
     # Named twice, in the file's meta information and in the data set: the latter is changed.
     before, _, after = image(FIRST, name).rpartition(name.encode())
     archive.says(before + b"7" * len(name) + after, FIRST, name)
-    fetched = fetching(study_at(archive, series_entry(FIRST, [name])))
-    with pytest.raises(ImageMissing):
-        _ = fetched.facts
+    archive.says(Says(404))
+    with pytest.raises(ImageMissing, match="came as another"):
+        fetching(study_at(archive, series_entry(FIRST, [name])))
     assert fetching.kept() == []
+
+
+def test_images_that_are_no_dicom_are_not_kept(archive: Archive, fetching: Fetching) -> None:
+    names = archive.holds(FIRST, 2)
+    archive.says(related([b"not dicom", b"at all"]), FIRST)
+    with pytest.raises(NotAnImage):
+        fetching(study_at(archive, series_entry(FIRST, names)))
+    assert fetching.kept() == []
+
+
+def test_files_that_turn_out_to_be_damaged_are_fetched_again(
+    archive: Archive, fetching: Fetching
+) -> None:
+    study = study_at(archive, series_entry(FIRST, archive.holds(FIRST, 2)))
+    fetched = fetching(study)
+    fetched.files[1].write_bytes(b"damaged on this disk")
+    with pytest.raises(NotAnImage):
+        _ = fetched.facts
+    assert len(fetching(study).facts) == 2
 
 
 def test_a_series_without_a_list_is_held_against_the_archives_own(
