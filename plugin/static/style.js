@@ -8,6 +8,8 @@
  */
 
 const LEAST = 4.5;
+// Black and white are equally far from this luminance.
+const MIDDLE = 0.18;
 const DARK = "(prefers-color-scheme: dark)";
 const GROUNDS = ["--page", "--surface", "--raised", "--accent-soft"];
 const TEXTS_ON_PAGE = ["--ink", "--soft", "--accent", "--warn-ink", "--bad-ink", "--good"];
@@ -81,21 +83,21 @@ class HospitalStyle {
     return names.map((name) => style.getPropertyValue(name).trim());
   }
 
-  /** Light or dark for everything, or as the user has chosen (null). */
-  #scheme(name) {
-    const condition = { light: "not all", dark: "screen" }[name] ?? DARK;
-    for (const rule of this.#darkRules) rule.media.mediaText = condition;
-    document.querySelector('meta[name="color-scheme"]').content = name ?? "light dark";
+  /** Dark for everything, or as the user has chosen. */
+  #darken(always) {
+    for (const rule of this.#darkRules) rule.media.mediaText = always ? "screen" : DARK;
+    document.querySelector('meta[name="color-scheme"]').content = always ? "dark" : "light dark";
   }
 
   /** Dark if the hospital or the user says so: only who says light may mean nothing by it. */
   #background(colour) {
-    this.#scheme(null);
-    const light = colour && luminance(colour) > 0.18;
-    if (!colour || (light && matchMedia(DARK).matches)) return;
-    this.#scheme(light ? "light" : "dark");
+    this.#darken(false);
+    if (!colour) return;
+    const dark = luminance(colour) < MIDDLE;
+    if (!dark && matchMedia(DARK).matches) return;
+    this.#darken(dark);
     if (legible(this.#now(...TEXTS_ON_PAGE), [colour])) this.#set("--page", colour);
-    else this.#scheme(null);
+    else this.#darken(false);
   }
 
   #text(colour) {

@@ -81,12 +81,6 @@ def test_a_dark_background_makes_the_whole_page_dark(open_page: OpenPage, scheme
     assert poor_contrasts(page) == []
 
 
-def test_a_light_background_makes_the_page_light(open_page: OpenPage) -> None:
-    page = styled(open_page, EXAMPLE, color_scheme="light")
-    expect(page.locator("body")).to_have_css("background-color", "rgb(237, 234, 227)")
-    assert page.locator('meta[name="color-scheme"]').get_attribute("content") == "light"
-
-
 def test_a_user_who_has_chosen_dark_keeps_it_with_the_hospitals_other_wishes(
     open_page: OpenPage,
 ) -> None:
