@@ -29,9 +29,12 @@ def create_app(settings: SandboxSettings) -> Flask:
     from flask import Flask
 
     from sandbox import authorization, dicomweb, fhir, health, hospital, viewer
+    from sandbox.request_log import log_requests
 
     app = Flask("sandbox", static_folder=None, template_folder=None)
     hospital.open_hospital(app, settings)
+    if settings.request_log is not None:
+        log_requests(app, settings.request_log)
     app.register_blueprint(viewer.blueprint)
     app.register_blueprint(authorization.blueprint)
     app.register_blueprint(fhir.blueprint)

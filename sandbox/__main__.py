@@ -19,6 +19,8 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 _AT_LEAST_ONE = click.IntRange(min=1)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
+_NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
 
 @click.command()
 @click.option("--host", default="localhost", show_default=True, help="Host of every address.")
@@ -34,6 +36,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--refresh-token-seconds", "refresh_token_s", type=_AT_LEAST_ONE, default=8 * 3600)
 @click.option("--backend-token-seconds", "backend_token_s", type=_AT_LEAST_ONE, default=300)
 @click.option("--cds-budget-ms", type=_AT_LEAST_ONE, default=500, help="Time for a chart's cards.")
+@click.option("--request-log", type=_NEW_FILE, help="File for what clients ask, without values.")
 def main(clients_file: Path, cds_budget_ms: int, **options: Any) -> None:
     """Run the demo hospital until it is stopped; its first line says where it answers."""
     options["cds_budget_s"] = cds_budget_ms / 1000

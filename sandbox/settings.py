@@ -43,6 +43,8 @@ class SandboxSettings:
         Seconds that a CDS service may take before its cards are given up.
     style_url : str or None
         Named in token responses as ``smart_style_url`` in place of the hospital's own style.
+    request_log : pathlib.Path or None
+        File that says what clients ask of records and images, without ids and values.
     demo_records : bool
         Load the records of ``fhir_examples`` at the start.
     page_size : int
@@ -67,6 +69,7 @@ class SandboxSettings:
     page_size: int = 50
     cds_budget_s: float = 0.5
     style_url: str | None = None
+    request_log: Path | None = None
 
     def __post_init__(self) -> None:
         if self.write_profile not in WRITE_PROFILES:

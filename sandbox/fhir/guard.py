@@ -179,7 +179,10 @@ class GuardedRecords:
     def _check_update(self, resource: Resource, coming: Mapping[str, Resource]) -> None:
         kind = _kind(resource)
         reach = self._reach(kind, "u")
-        current = self._find(kind, str(resource.get("id", "")))
+        # It goes into an address of the real server behind the gateway.
+        if not _ID.fullmatch(str(resource.get("id", ""))):
+            raise FhirProblem(400, "value", "an update needs an id of letters, digits, - and .")
+        current = self._find(kind, str(resource["id"]))
         check_update(self._profile, exists=current is not None)
         if current is not None:
             self._demand(reach, current)

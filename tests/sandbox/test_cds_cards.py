@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.cds.cards import read_cards
+from sandbox.cds.services import read_services
 from sandbox.clients import Client
 from sandbox.errors import CdsProblem
 from sandbox.viewer.cards import markdown
-from tests.sandbox.cds_service import card
+from tests.sandbox.cds_service import card, service
 from tests.sandbox.conftest import BACKEND_SCOPES, JWKS
 from tests.sandbox.patience import unhurried
 from tests.sandbox.smart_client import CALLBACK
@@ -105,6 +106,20 @@ def test_any_answer_is_cards_or_a_problem(answer: Any) -> None:
     except CdsProblem:
         return
     assert all(0 < len(one.summary) < 140 for one in found)
+
+
+NAMES = st.sampled_from(["services", "hook", "id", "description", "prefetch", "key"])
+
+
+@unhurried
+@given(st.dictionaries(NAMES, JSON | st.dictionaries(NAMES, JSON, max_size=4), max_size=4))
+def test_any_discovery_is_services_or_a_problem(document: dict[str, Any]) -> None:
+    for shaped in (document, {"services": [{**service(), **document}]}):
+        try:
+            found = read_services(shaped)
+        except CdsProblem:
+            continue
+        assert all("/" not in one.id for one in found)
 
 
 @pytest.mark.parametrize(

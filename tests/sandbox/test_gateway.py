@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from urllib.parse import unquote
 from uuid import uuid4
 
 import pytest
@@ -218,5 +219,9 @@ def test_ids_cannot_smuggle_an_address_to_the_real_server(
     upstream.seen.clear()
     for name in ("clark-dan%3F_x=1", "%24everything", "clark-dan%23", "x%20y", "a" * 65):
         assert fhir.get(f"/Patient/{name}").status_code == 404
+        body = observation(id=unquote(name))
+        assert fhir.send("PUT", f"/Observation/{name}", body).status_code == 400
+        asked = fhir.send("POST", "/Observation/$validate?mode=update", body)
+        assert asked.status_code == 400
     assert fhir.get("/Patient/clark-dan/_history/1%3Fx").status_code == 404
     assert upstream.seen == []

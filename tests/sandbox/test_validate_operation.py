@@ -6,9 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.datastructures import MultiDict
 
+from sandbox.errors import FhirProblem
+from sandbox.fhir.validate_operation import read_question
 from sandbox.server import RunningSandbox
 from tests.sandbox.conftest import open_hospital
+from tests.sandbox.patience import unhurried
 from tests.sandbox.smart_client import SCOPES, FhirSession, SmartClient, observation, report
 
 
@@ -72,6 +78,32 @@ def test_what_is_no_such_question_is_refused(
     fhir: FhirSession, path: str, body: dict[str, Any], status: int
 ) -> None:
     assert fhir.send("POST", path, body).status_code == status
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["resourceType", "parameter", "name", "resource", "valueCode", "id"]),
+            inner | st.sampled_from(["Parameters", "Observation", "resource", "mode", "create"]),
+            max_size=5,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@unhurried
+@given(st.dictionaries(st.sampled_from(["resourceType", "parameter", "id"]), JSON, max_size=3))
+def test_any_body_is_a_question_or_a_refusal(body: dict[str, Any]) -> None:
+    for shaped in (body, {**body, "resourceType": "Parameters"}):
+        try:
+            question = read_question("Observation", None, MultiDict(), shaped)
+        except FhirProblem:
+            continue
+        assert question.resource["resourceType"] == "Observation"
+        assert question.mode in (None, "create", "update")
 
 
 def test_scopes_and_patient_are_those_of_the_write(hospital: RunningSandbox) -> None:
