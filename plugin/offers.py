@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-Offer = Literal["batch", "include", "read_in_transaction", "only_new"]
+Offer = Literal["batch", "elements", "include", "only_new", "read_in_transaction"]
 
 TRY_AGAIN_SECONDS = 3600.0
 

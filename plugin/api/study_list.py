@@ -112,18 +112,27 @@ def reports_by_study(record: Record, patient: str) -> dict[str, list[dict[str, A
     SmartError
         The record refused, or gave no usable answer.
     """
-    params = {"subject": f"Patient/{patient}"}
-    try:
-        found = record.search("DiagnosticReport", params | {"_elements": REPORT_ELEMENTS})
-    except (FhirRejected, FhirForbidden):  # of the parameter, perhaps
-        found = record.search("DiagnosticReport", params)
     reports: dict[str, list[dict[str, Any]]] = {}
-    for resource in of_patient(record, patient, found):
+    for resource in of_patient(record, patient, _search_reports(record, patient)):
         for entry in resource.get("imagingStudy", ()):
             study = local_id(entry.get("reference"), "ImagingStudy", record.base_url)
             if study:
                 reports.setdefault(study, []).append(_report(resource))
     return reports
+
+
+def _search_reports(record: Record, patient: str) -> list[dict[str, Any]]:
+    params = {"subject": f"Patient/{patient}"}
+    refused = False
+    if record.offers("elements"):
+        try:
+            return record.search("DiagnosticReport", params | {"_elements": REPORT_ELEMENTS})
+        except (FhirRejected, FhirForbidden):  # of the parameter, perhaps
+            refused = True
+    found = record.search("DiagnosticReport", params)
+    if refused:
+        record.note_refused("elements")
+    return found
 
 
 def study_entry(

@@ -50,7 +50,7 @@ class BadRequest(PluginError):  # noqa: N818 (the HTTP status)
 def record_of(launch: OpenLaunch) -> Record:
     """Give the record with the rights of the launch's user."""
     parts = services()
-    return Record(parts.tokens, launch.id, launch.ehr.issuer, parts.http)
+    return Record(parts.tokens, launch.id, launch.ehr.issuer, parts.http, parts.offers)
 
 
 def asked_study() -> str:

@@ -21,6 +21,8 @@ from plugin.web.supervisor import die_with_parent
 
 START_LIMIT_S = 90.0
 STOP_LIMIT_S = 10.0
+# What both clients ask of the hospital's records and images, a JSON object a line.
+REQUEST_LOG = "requests.jsonl"
 
 
 class DemoError(PluginError):
@@ -38,7 +40,8 @@ class RunningDemo:
     choices : DemoChoices
         Addresses and options.
     folder : Path
-        Everything that the demo writes; logs are ``hospital.log`` and ``wetread.log``.
+        Everything that the demo writes; logs are ``hospital.log`` and ``wetread.log``,
+        requests in ``requests.jsonl``.
     hospital, plugin : subprocess.Popen
         The two sides.
     """
@@ -118,6 +121,7 @@ def _hospital_command(choices: DemoChoices, folder: Path) -> list[str]:
         "--clients", str(folder / "clients.json"),
         "--write-profile", choices.write,
         "--cds-budget-ms", str(choices.card_budget_ms),
+        "--request-log", str(folder / REQUEST_LOG),
     ]  # fmt: skip
     for option, value in (
         ("--fhir", choices.fhir),

@@ -172,6 +172,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings(
     hospital: Hospital, tmp_path: Path, ehr_changes: dict[str, Any], migrated: Path
 ) -> Settings:
+    # What has no transactions has no batches either, in this mode and not in the others.
+    hospital.takes_batches = ehr_changes.get("write") != "put"
     data = tmp_path / "wetread"
     data.mkdir(mode=0o700)
     shutil.copy(migrated, data / "wetread.sqlite3")

@@ -147,9 +147,9 @@ class Hospital:
         return [r for r in self.requests if r.method == method and fits.search(r.path)]
 
     def answer(self, request: Request) -> Reply:
-        if request.method == "POST" and request.path.rstrip("/") == "/fhir":
-            if request.json().get("type") == "batch":
-                request.method = "BATCH"
+        is_bundle = request.method == "POST" and request.path.rstrip("/") == "/fhir"
+        if is_bundle and request.json().get("type") == "batch":
+            request.method = "BATCH"
         with self._lock:
             self.requests.append(request)
         for method, pattern, trick in self.tricks:
