@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ BUILD_LIMIT_S = 900
 START_LIMIT_S = 180
 STOP_LIMIT_S = 30
 PR_SET_PDEATHSIG = 1
+# To the kernel the parent is the thread that started the server: one that lives as long as we do.
+STARTER = ThreadPoolExecutor(1, "hapi")
 
 
 class HapiError(Exception):
@@ -59,9 +62,17 @@ class Hapi:
         if self._process is not None:
             raise HapiError("HAPI must be stopped before it can be started; it is running")
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._process = STARTER.submit(self._launch).result()
+        try:
+            self.port = urlsplit(self._address()).port or 0
+        except BaseException:
+            self.kill()
+            raise
+
+    def _launch(self) -> subprocess.Popen[str]:
         command = [str(RUN), "--port", str(self.port), "--data", str(self.folder / "data")]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 command,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -70,11 +81,6 @@ class Hapi:
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
-        try:
-            self.port = urlsplit(self._address()).port or 0
-        except BaseException:
-            self.kill()
-            raise
 
     def stop(self) -> None:
         """Ask it to finish, and wait; what was answered is kept."""
