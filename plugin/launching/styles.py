@@ -25,8 +25,9 @@ log = logging.getLogger("wetread.launch")
 KEPT_SECONDS = 3600.0
 FAILED_SECONDS = 60.0
 MOST_KEPT = 64
-# Of the web process's threads, so many at most wait for a server of styles.
+# Of the web process's threads, so many at most fetch styles; others wait a little for them.
 MOST_WAITING = 2
+PATIENCE_SECONDS = 1.0
 LIMITS = HttpLimits(
     connect_s=2.0, read_s=3.0, total_s=3.0, response_bytes=64 * 1024, attempts=1
 )  # fmt: skip
@@ -61,16 +62,22 @@ class Styles:
 
         A page looks well without it: so nothing is raised.
         """
-        with self._lock:
-            until, found = self._kept.get((ehr.id, address), (0.0, Style()))
-        if self._clock() < until:
+        found = self._fresh(ehr, address)
+        if found is not None:
             return found
-        if not self._waiting.acquire(blocking=False):
+        if not self._waiting.acquire(timeout=PATIENCE_SECONDS):
             return Style()
         try:
-            return self._keep(ehr, address, self._fetch(ehr, address))
+            # Somebody else may have fetched it while this one waited.
+            found = self._fresh(ehr, address)
+            return self._keep(ehr, address, self._fetch(ehr, address)) if found is None else found
         finally:
             self._waiting.release()
+
+    def _fresh(self, ehr: Ehr, address: str) -> Style | None:
+        with self._lock:
+            until, found = self._kept.get((ehr.id, address), (0.0, None))
+        return found if self._clock() < until else None
 
     def _keep(self, ehr: Ehr, address: str, fetched: Style | None) -> Style:
         seconds = FAILED_SECONDS if fetched is None else KEPT_SECONDS

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,7 +59,7 @@ def test_no_token_and_no_cookie_goes_with_the_request(
     with running_server() as server:
         server.says("GET", "/style.json", Says(body=STYLE, headers={"Set-Cookie": "a=b"}))
         (ehr, _) = services.ehrs
-        viewer = type(ehr)(**vars(ehr) | {"frame_ancestors": (server.url,)})
+        viewer = replace(ehr, frame_ancestors=(server.url,))
         for end in ("", "?v=2"):
             found = services.styles.get(viewer, f"{server.url}/style.json{end}")
             assert found.color_text == "#202020"
@@ -133,3 +136,52 @@ def test_only_so_many_styles_are_kept(services: Services, hospital: Hospital) ->
 
 def test_the_style_needs_an_open_launch(client: FlaskClient) -> None:
     assert client.get("/api/launch/style").status_code == 401
+
+
+def test_pages_that_open_together_share_one_or_two_requests(
+    services: Services, hospital: Hospital
+) -> None:
+    hospital.behaviour.style = STYLE
+    (ehr, _), start = services.ehrs, threading.Barrier(6)
+    given: list[str | None] = []
+
+    def ask() -> None:
+        start.wait()
+        given.append(services.styles.get(ehr, f"{hospital.base}/style.json").color_text)
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert given == ["#202020"] * 6
+    assert hospital.paths("/style.json") <= 2
+
+
+def test_a_server_of_styles_that_never_answers_holds_few_threads(services: Services) -> None:
+    let_go = threading.Event()
+
+    def silent(_: Any) -> Says:
+        let_go.wait(10)
+        return Says(body=STYLE)
+
+    with running_server() as server:
+        server.says("GET", "/style.json", silent)
+        (ehr, _) = services.ehrs
+        viewer = replace(ehr, frame_ancestors=(server.url,))
+        threads = [
+            threading.Thread(target=services.styles.get, args=(viewer, f"{server.url}/style.json"))
+            for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 10
+        while len(server.asked) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        began = time.monotonic()
+        assert services.styles.get(viewer, f"{server.url}/style.json?v=2").color_text is None
+        assert time.monotonic() - began < 2.5
+        assert len(server.asked) == 2
+        let_go.set()
+        for thread in threads:
+            thread.join()
