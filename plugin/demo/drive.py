@@ -90,7 +90,7 @@ class Clinician:
             Any step failed; the message says which.
         """
         patient = patient or self._first_patient()
-        handle = self._timed("launch", lambda: self._launch(patient, study))
+        handle = self._timed("launch", lambda: self.launch(patient, study))
         study = study or self._timed("list_studies", lambda: self._first_study(handle))
         reading = self._timed("click_to_report", lambda: self._read(handle, study))
         report, observation = self._timed("read_back", lambda: self._read_back(patient, reading))
@@ -129,8 +129,8 @@ class Clinician:
         launch: dict[str, str] = self._expect(answer, "make a launch").json()
         return launch
 
-    def _launch(self, patient: str, study: str | None) -> str:
-        """The browser's part of an EHR launch; returns the handle."""
+    def launch(self, patient: str, study: str | None = None) -> str:
+        """Do the browser's part of an EHR launch; returns the handle."""
         page = self._expect(
             requests.get(self.mint(CLIENT_ID, patient, study)["url"], timeout=30), "open /launch"
         )
@@ -160,7 +160,7 @@ class Clinician:
         return query
 
     def _first_study(self, handle: str) -> str:
-        studies = self._api("GET", "/api/studies", handle)["studies"]
+        studies = self.ask("GET", "/api/studies", handle)["studies"]
         readable = [entry for entry in studies if entry["readable"]] or studies
         if not readable:
             raise DemoError("the patient must have an imaging study; there is none")
@@ -168,16 +168,17 @@ class Clinician:
 
     def _read(self, handle: str, study: str) -> dict[str, Any]:
         """Click, poll until it has ended."""
-        reading = self._api("POST", "/api/readings", handle, {"study": study})["id"]
+        reading = self.ask("POST", "/api/readings", handle, {"study": study})["id"]
         deadline = time.monotonic() + READING_LIMIT_S
         while time.monotonic() < deadline:
-            state: dict[str, Any] = self._api("GET", f"/api/readings/{reading}", handle)
+            state: dict[str, Any] = self.ask("GET", f"/api/readings/{reading}", handle)
             if state["state"] in ENDED:
                 return state
             time.sleep(POLL_S)
         raise DemoError(f"a reading must end within {READING_LIMIT_S:.0f} s; it did not")
 
-    def _api(self, method: str, path: str, handle: str, body: Any = None) -> Any:
+    def ask(self, method: str, path: str, handle: str, body: Any = None) -> Any:
+        """Ask Wetread as its page does; returns the JSON of the answer."""
         answer = self._http.request(
             method,
             f"{self._choices.plugin_url}{path}",
