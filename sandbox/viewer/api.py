@@ -15,7 +15,7 @@ from sandbox.viewer.chart import list_patients, list_studies, read_or_404, read_
 from sandbox.viewer.door import DEMO_USER, blueprint
 from sandbox.viewer.pages import embedded_client
 
-_LAUNCH_TEXTS = ("client_id", "patient", "study", "intent", "app_context")
+_LAUNCH_TEXTS = ("client_id", "patient", "study", "encounter", "intent", "app_context")
 _MOST_APP_CONTEXT = 4096
 
 
@@ -54,6 +54,9 @@ def _launch(asked: dict[str, str | None], *, need_patient_banner: bool) -> dict[
     read_or_404("Patient", patient)
     if study is not None and subject_id(read_or_404("ImagingStudy", study)) != patient:
         abort(404)
+    encounter = asked.get("encounter")
+    if encounter is not None and subject_id(read_or_404("Encounter", encounter)) != patient:
+        abort(404)
     client = hospital.current().clients.get(asked.get("client_id") or "")
     if client is None or not client.interactive:
         abort(404)
@@ -65,6 +68,7 @@ def _launch(asked: dict[str, str | None], *, need_patient_banner: bool) -> dict[
         study,
         asked.get("intent"),
         DEMO_USER,
+        encounter=encounter,
         app_context=asked.get("app_context"),
         need_patient_banner=need_patient_banner,
     )

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -89,6 +90,29 @@ def _with_page(chromium: Any, work: Callable[[Any], None]) -> None:
     work(page)
     context.close()
     assert errors == []
+
+
+def test_intent_and_banner_are_chosen_for_the_next_launch(
+    hospital: RunningSandbox, run: Run
+) -> None:
+    launched: list[str] = []
+
+    def work(page: Any) -> None:
+        page.goto(f"{hospital.base_url}/patients/clark-dan/imaging/clark-dan-chest-xray")
+        page.frame_locator(".panel iframe").locator("#here").wait_for()
+        first = page.frames[1].url
+        page.get_by_text("Launch options").click()
+        page.get_by_label("Intent").fill("diagnose")
+        page.get_by_label("The client shows the patient banner").check()
+        page.get_by_role("button", name="Reload panel").click()
+        page.wait_for_function("f => document.querySelector('.panel iframe').src !== f", arg=first)
+        launched.append(page.locator(".panel iframe").get_attribute("src"))
+
+    run(work)
+    (code,) = parse_qs(urlsplit(launched[0]).query)["launch"]
+    launch = hospital.app.extensions["sandbox"].launches.consume(code, "wetread")
+    assert (launch.study, launch.intent) == ("clark-dan-chest-xray", "diagnose")
+    assert launch.need_patient_banner is True
 
 
 def test_a_newcomer_finds_the_chest_xray_and_the_clients_panel(

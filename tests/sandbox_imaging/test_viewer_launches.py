@@ -34,6 +34,16 @@ def test_a_launch_carries_patient_and_study_and_works_once(
     assert "code=" not in again.headers.get("Location", "")
 
 
+def test_a_launch_carries_what_was_chosen_for_it(hospital: RunningSandbox, viewer: Viewer) -> None:
+    chosen = {"intent": "diagnose", "encounter": "clark-dan-visit", "app_context": "{}"}
+    body = {"client_id": "wetread", "patient": "clark-dan", "need_patient_banner": True, **chosen}
+    made = viewer.post("/viewer/launches", json=body).json()
+    client = SmartClient(hospital)
+    token = client.token(client.code_form(client.code(launch=made["launch"]))).json()
+    assert (token["intent"], token["encounter"]) == ("diagnose", "clark-dan-visit")
+    assert (token["appContext"], token["need_patient_banner"]) == ("{}", True)
+
+
 def test_every_load_gets_a_launch_of_its_own(viewer: Viewer) -> None:
     body = {"client_id": "wetread", "patient": "clark-dan"}
     codes = {viewer.post("/viewer/launches", json=body).json()["launch"] for _ in range(3)}
@@ -46,6 +56,9 @@ def test_every_load_gets_a_launch_of_its_own(viewer: Viewer) -> None:
         ({"client_id": "wetread", "patient": "nobody"}, 404),
         ({"client_id": "unregistered", "patient": "clark-dan"}, 404),
         ({"client_id": "wetread", "patient": "clark-dan", "study": "mayer-rosa-ct"}, 404),
+        ({"client_id": "wetread", "patient": "mayer-rosa", "encounter": "clark-dan-visit"}, 404),
+        ({"client_id": "wetread", "patient": "clark-dan", "encounter": "none"}, 404),
+        ({"client_id": "wetread", "patient": "clark-dan", "app_context": "x" * 5000}, 400),
         ({"client_id": "wetread"}, 400),
         ({"client_id": "wetread", "patient": 7}, 400),
         (["wetread"], 400),

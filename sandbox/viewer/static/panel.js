@@ -1,12 +1,25 @@
 // Launches the SMART client in its frame, with a new launch code for every load.
 
+// What a person may choose for the next launch, where the panel offers it.
+function chosen(panel) {
+  const intent = panel.querySelector("[name=intent]")?.value.trim();
+  const banner = panel.querySelector("[name=banner]")?.checked;
+  return { intent: intent || undefined, need_patient_banner: banner };
+}
+
 async function makeLaunch(frame) {
   const { client, patient, study, appContext } = frame.dataset;
   const answer = await fetch("/viewer/launches", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     // What is not there is left out of the JSON.
-    body: JSON.stringify({ client_id: client, patient, study, app_context: appContext }),
+    body: JSON.stringify({
+      client_id: client,
+      patient,
+      study,
+      app_context: appContext,
+      ...chosen(frame.closest(".panel")),
+    }),
   });
   if (!answer.ok) throw new Error(`launch answered ${answer.status}`);
   return answer.json();
