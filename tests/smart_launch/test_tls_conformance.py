@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import certifi
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -97,3 +98,18 @@ def test_a_server_whose_certificate_is_known_is_served_over_tls_1_2(
 ) -> None:
     assert http.send("POST", f"{secure.url}/token", content={"code": "secret"}).status == 200
     assert secure.asked[0].form == {"code": "secret"}
+
+
+@pytest.mark.parametrize("trusted", [True, False], ids=["others are trusted", "nothing is said"])
+def test_a_server_whose_certificate_is_unknown_is_refused_whatever_the_environment_trusts(
+    http: Http, secure: Loopback, monkeypatch: pytest.MonkeyPatch, trusted: bool
+) -> None:
+    # The bundle of the environment wins over the session's own choice, so both are tried.
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    if trusted:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
+    else:
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    with pytest.raises(TransportError, match="tls_failed"):
+        http.send("POST", f"{secure.url}/token", content={"code": "secret"})
+    assert secure.asked == []
