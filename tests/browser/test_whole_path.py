@@ -213,3 +213,22 @@ def test_the_pdf_opens_in_a_tab_of_its_own(tab: Page, demo: RunningDemo) -> None
     with tab.expect_popup() as opened:
         wetread.get_by_role("button", name="Open report (PDF)").click()
     assert opened.value.url.startswith(f"blob:{demo.choices.plugin_url}/")
+
+
+def test_wetread_looks_like_the_chart_around_it(tab: Page, demo: RunningDemo) -> None:
+    wetread = open_study(tab, demo, "CLARK, Dan", "Chest X-ray")
+    wait_for_image(wetread)
+    # The hospital's own style, by way of its server and under the real content security policy.
+    expect(wetread.locator("body")).to_have_css("background-color", "rgb(243, 245, 246)")
+    expect(wetread.locator("body")).to_have_css("color", "rgb(27, 37, 41)")
+    # The viewer shows the patient itself: one line is enough, but never none.
+    expect(wetread.locator("#banner")).not_to_have_class(re.compile("full"))
+    expect(wetread.locator(".patient-name")).to_contain_text("CLARK")
+
+
+def test_wetread_is_dark_in_a_dark_chart(tab: Page, demo: RunningDemo) -> None:
+    tab.emulate_media(color_scheme="dark")
+    wetread = open_study(tab, demo, "CLARK, Dan", "Chest X-ray")
+    wait_for_image(wetread)
+    expect(wetread.locator("body")).to_have_css("color", "rgb(231, 237, 242)")
+    expect(wetread.locator("body")).to_have_css("background-color", "rgb(15, 21, 27)")
