@@ -10,6 +10,7 @@ from plugin.ehrs import Ehr
 from plugin.services import Services
 from smart_launch.discovery import fetch_json
 from smart_launch.errors import SmartError
+from smart_launch.server_keys import read_server_keys
 
 
 def needs_keys(ehr: Ehr) -> bool:
@@ -24,21 +25,20 @@ def check_caller_keys(services: Services, ehr: Ehr) -> Iterator[Result]:
     subject, place = f"EHR {ehr.id}", f"{services.settings.base_url}{SERVICE_PATH}"
     yield Result("info", subject, "cds_service", f"CDS Hooks service to register there: {place}")
     try:
-        entries = fetch_json(services.http, ehr.cds_jwks_url).get("keys")
+        keys = read_server_keys(fetch_json(services.http, ehr.cds_jwks_url))
     except SmartError as error:
         yield Result(
             "failure", subject, "cds_keys", f"its CDS Hooks keys cannot be fetched ({error.code})",
             "Check cds_jwks_url: it is the `jku` of the EHR's calls.",
         )  # fmt: skip
         return
-    found = entries if isinstance(entries, list) else []
-    listed = [entry for entry in found if isinstance(entry, dict) and entry.get("kid")]
-    if listed:
-        yield Result("ok", subject, "cds_keys", f"it serves {len(listed)} CDS Hooks keys")
+    usable = [key for key in keys if key.kid]
+    if usable:
+        yield Result("ok", subject, "cds_keys", f"it serves {len(usable)} CDS Hooks keys")
     else:
         yield Result(
-            "failure", subject, "cds_keys", "it serves no CDS Hooks keys that have a kid",
-            "Check cds_jwks_url: it must be a JWK Set whose keys have a kid.",
+            "failure", subject, "cds_keys", "it serves no usable CDS Hooks keys",
+            "Check cds_jwks_url: each key must be EC P-384 or RSA of 2048 bits, with a kid.",
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from joserfc.jwk import ECKey
 from requests.structures import CaseInsensitiveDict
 
 from plugin.checks.promises import check_write_mode, lacking
@@ -22,6 +23,7 @@ from tests.plugin.reading.hospital import Hospital, Reply, Request
 
 VIEWER = "https://viewer.example"
 PAGE = "https://login.example/sign-in"
+SHOWN = ECKey.generate_key("P-384", {"kid": "a"}, private=False).as_dict(private=False)
 EHR = Ehr(id="x", name="X", issuer="https://ehr.example/fhir", client_id="wetread")
 
 
@@ -230,10 +232,11 @@ def ehr_changes(request: pytest.FixtureRequest, hospital: Hospital) -> dict[str,
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        ({"keys": [{"kid": "a", "kty": "EC"}]}, None),
+        ({"keys": [SHOWN]}, None),
         ({"keys": []}, "cds_keys"),
         ({"keys": 5}, "cds_keys"),
-        ({"keys": [{"kty": "EC"}]}, "cds_keys"),
+        ({"keys": [SHOWN | {"kid": ""}]}, "cds_keys"),
+        ({"keys": [{"kid": "a", "kty": "EC"}]}, "cds_keys"),
     ],
 )
 def test_cds_keys_are_fetched_where_the_ehr_may_call(
