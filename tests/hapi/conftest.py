@@ -14,6 +14,8 @@ from tests.hapi.server import Hapi
 
 # A patient for each test that reads; the last picture is none that can be read.
 RADIOGRAPHS = 4
+# Of java/HapiServer.java.
+LARGEST_PAGE = 50
 
 
 @pytest.fixture(scope="session")
