@@ -65,10 +65,13 @@ class StudyFetch:
             # The first alone: an archive that refuses one is not asked for a thousand.
             for some in (missing[:1], missing[1:]):
                 self._at_once([partial(self._image, order, uid) for order, uid in some])
-        except (ImageMissing, RequestRefused):
+        except (ImageMissing, RequestRefused) as error:
             if any(order.arrived for order in orders):
                 raise
-            self._whole_study(orders)
+            try:
+                self._whole_study(orders)
+            except (ImageMissing, RequestRefused):
+                raise error from None
 
     def _at_once(self, calls: Sequence[Callable[[], None]]) -> None:
         """Do all of it on a few connections, or stop at the first error."""
@@ -136,11 +139,15 @@ class StudyFetch:
         self.allowance.one_image()
         part, size = self.folder / f"{next(self._parts)}.part", 0
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-        with os.fdopen(handle, "wb") as file:
-            for piece in content:
-                size += len(piece)
-                self.allowance.take(len(piece), size)
-                file.write(piece)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for piece in content:
+                    size += len(piece)
+                    self.allowance.take(len(piece), size)
+                    file.write(piece)
+        except BaseException:
+            part.unlink()
+            raise
         return part
 
     def _keep(self, part: Path, order: SeriesOrder, uid: str) -> None:

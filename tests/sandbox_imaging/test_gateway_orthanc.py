@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import requests
 
 from sandbox.server import RunningSandbox
 from sandbox.settings import SandboxSettings
+from tests.orthanc.server import Orthanc
 from tests.sandbox_imaging.browserless import Viewer
 from tests.sandbox_imaging.conftest import (
     ANY_DICOM,
@@ -27,61 +21,15 @@ from tests.sandbox_imaging.conftest import (
 from tests.sandbox_imaging.pictures import picture
 
 pytestmark = pytest.mark.integration
-ORTHANC = shutil.which("Orthanc")
-PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
-PASSWORD = "p@ss/word"
-
-
-def configuration(folder: Path, port: int) -> dict[str, object]:
-    return {
-        "StorageDirectory": str(folder),
-        "IndexDirectory": str(folder),
-        "Plugins": [str(PLUGIN)],
-        "HttpPort": port,
-        "DicomServerEnabled": False,
-        "AuthenticationEnabled": True,
-        "RegisteredUsers": {"hospital": PASSWORD},
-        "HttpCompressionEnabled": False,
-        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
-    }
 
 
 @pytest.fixture(scope="module")
-def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if ORTHANC is None or not PLUGIN.exists():
-        pytest.skip("Orthanc is not installed (apt-get install orthanc orthanc-dicomweb)")
-    folder = tmp_path_factory.mktemp("orthanc")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    settings = folder / "orthanc.json"
-    settings.write_text(json.dumps(configuration(folder, port)))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([ORTHANC, str(settings)], stdout=log, stderr=log)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/system", process)
-        yield f"http://hospital:p%40ss%2Fword@127.0.0.1:{port}/dicom-web/"
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            requests.get(address, auth=("hospital", PASSWORD), timeout=2).raise_for_status()
-        except requests.RequestException:
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError("Orthanc must answer within 30 s; it did not")
-
-
-@pytest.fixture(scope="module")
-def hospital(orthanc: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+def hospital(
+    orthanc: Orthanc, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningSandbox]:
     needs_pydicom_data()
     settings = SandboxSettings(
-        tmp_path_factory.mktemp("hospital"), CLIENTS, port=0, dicomweb_url=orthanc
+        tmp_path_factory.mktemp("hospital"), CLIENTS, port=0, dicomweb_url=orthanc.dicomweb_url
     )
     with RunningSandbox(settings) as server:
         yield server
