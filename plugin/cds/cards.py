@@ -95,6 +95,8 @@ def _summary(studies: Sequence[ChestStudy]) -> str:
 
 
 def _detail(studies: Sequence[ChestStudy], further: int) -> str:
+    if len(studies) == 1:
+        return FOOTER  # the summary has said the rest
     lines = [f"- **{_name(study)}**: {STATES[study.state]}" for study in studies]
     if further:
         lines.append(f"- and {further} older")

@@ -152,6 +152,7 @@ MAKER = CardMaker(f"{BASE_URL}/launch", f"{BASE_URL}/models/chest_xray/card")
 def test_card_names_the_study_and_opens_it() -> None:
     (card,) = MAKER.cards([chest(9)])
     assert card["summary"] == "Chest X-ray of 9 Mar 2026: no report in the chart yet"
+    assert "9 Mar 2026" not in card["detail"]
     assert card["indicator"] == "info"
     assert card["source"]["url"] == f"{BASE_URL}/models/chest_xray/card"
     assert uuid.UUID(card["uuid"])

@@ -1,0 +1,63 @@
+"""From the card in the hospital's chart to its study in Wetread, across two sites."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, Playwright, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+from plugin.demo.files import HOSPITAL_HOST, PLUGIN_HOST, DemoChoices, free_port
+from plugin.demo.processes import RunningDemo, running_demo
+from tests.browser.conftest import ARGUMENTS, CHROMIUM
+from tests.browser.installed_chromium import installed_chromium
+
+pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.slow]
+
+PATIENCE_MS = 60_000
+# Has three studies: without the link the page would ask which to open.
+PATIENT, STUDY = "mayer-rosa", "mayer-rosa-chest-xray"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
+    choices = DemoChoices(free_port(HOSPITAL_HOST), free_port(PLUGIN_HOST))
+    with running_demo(choices, tmp_path_factory.mktemp("demo")) as running:
+        yield running
+
+
+@pytest.fixture
+def tab(driver: Playwright, tmp_path: Path) -> Iterator[Page]:
+    with installed_chromium(driver, CHROMIUM or "", ARGUMENTS, tmp_path / "profile") as chromium:
+        page = chromium.contexts[0].pages[0]
+        page.set_viewport_size({"width": 1500, "height": 950})
+        page.set_default_timeout(PATIENCE_MS)
+        yield page
+
+
+def chart_with_card(tab: Page, demo: RunningDemo) -> Locator:
+    """Open the chart until its card is there: one that comes late is not shown, and a chart whose
+    pictures are drawn for the first time is slow itself.
+    """
+    card = tab.locator(".cds-card")
+    for _ in range(5):
+        tab.goto(f"{demo.choices.hospital_url}/patients/{PATIENT}")
+        try:
+            card.wait_for(timeout=3000)
+        except PlaywrightTimeout:
+            continue
+        break
+    return card
+
+
+def test_link_of_the_card_opens_its_study_among_several(tab: Page, demo: RunningDemo) -> None:
+    card = chart_with_card(tab, demo)
+    expect(card).to_contain_text("no report in the chart yet")
+    card.get_by_role("button", name=re.compile("Open the chest X-ray of .* in Wetread")).click()
+    wetread = tab.frame_locator("#card-panel iframe")
+    expect(wetread.locator(f'[data-study="{STUDY}"]')).to_have_attribute("aria-pressed", "true")
+    invert = wetread.locator("[data-action=invert]")
+    expect(invert).to_have_attribute("aria-disabled", "false", timeout=PATIENCE_MS)
