@@ -103,7 +103,7 @@ def test_intent_and_banner_are_chosen_for_the_next_launch(
         first = page.frames[1].url
         page.get_by_text("Launch options").click()
         page.get_by_label("Intent").fill("diagnose")
-        page.get_by_label("The client shows the patient banner").check()
+        page.get_by_label("Client shows the patient banner").check()
         page.get_by_role("button", name="Reload panel").click()
         page.wait_for_function("f => document.querySelector('.panel iframe').src !== f", arg=first)
         launched.append(page.locator(".panel iframe").get_attribute("src"))
