@@ -25,6 +25,8 @@ from smart_launch.http import Http
 from smart_launch.stored import Stored
 
 Answer = TypeVar("Answer")
+# What servers without batches say to one, besides refusing it in so many words.
+NOT_TAKEN = ("server_error", "not_fhir", "not_json", "html_not_json", "redirected", "too_large")
 
 
 class Record:
@@ -163,5 +165,5 @@ class Record:
 def _refuses_bundles(error: FhirError) -> bool:
     """Tell a record that takes no batch from one that cannot answer now."""
     if isinstance(error, FhirUnavailable):
-        return error.code in ("server_error", "not_fhir")
+        return error.code in NOT_TAKEN
     return isinstance(error, FhirRejected | FhirForbidden | FhirNotFound | FhirConflict)

@@ -12,6 +12,7 @@ from plugin.launching.launches import OpenLaunch
 from tests.plugin.reading.conftest import Jobs
 from tests.plugin.reading.hospital import Hospital, Reply, Request, outcome
 from tests.plugin.reading.test_races import HUMAN, OWN_IDS, sign_at_the_last_moment
+from tests.plugin.reading.test_requests import forget_reports
 
 pytestmark = pytest.mark.integration
 
@@ -186,10 +187,7 @@ def test_a_condition_that_was_refused_is_not_sent_again_for_a_while(
     hospital.reads_in_transactions = False
     for _ in range(3):
         jobs.read(launch)
-        for kind in ("DiagnosticReport", "Observation", "Provenance"):
-            for one in hospital.of_type(kind):
-                del hospital.resources[f"{kind}/{one['id']}"]
-    hospital.requests.clear()
+        forget_reports(hospital)
     row = jobs.read(launch)
     assert row.report is not None
     assert row.report["saved"] is True
