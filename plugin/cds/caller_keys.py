@@ -58,7 +58,7 @@ class CallerKeys:
         *,
         lifetime_s: float = 600.0,
         again_s: float = 30.0,
-        wait_s: float = 0.25,
+        wait_s: float = 0.2,
         most_waiting: int = 2,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -5,6 +5,7 @@ All of them or none: of half the reports nobody can say which study has none.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -29,6 +30,8 @@ KINDS: dict[str, tuple[str, Shape]] = {
     "reports": ("DiagnosticReport", REPORT),
 }
 MOST_ENTRIES = 500
+# Calls that wait for a record hold threads of the web process, which pages need too.
+MOST_WAITING = 3
 LIMITS = HttpLimits(
     connect_s=0.3, read_s=0.35, total_s=0.4, response_bytes=4 * 1024 * 1024, attempts=1
 )  # fmt: skip
@@ -50,16 +53,20 @@ class Charts:
     ----------
     http : Http, optional
         For what an EHR has not prefetched.
-    wait_s : float
-        A call waits at most so long for it.
     """
 
-    def __init__(self, http: Http | None = None, *, wait_s: float = 0.35) -> None:
-        self._http, self._wait_s = http or Http(LIMITS), wait_s
-        self._errands = ThreadPoolExecutor(4, "cds-chart")
+    def __init__(self, http: Http | None = None) -> None:
+        self._http = http or Http(LIMITS)
+        self._seats = threading.BoundedSemaphore(MOST_WAITING)
+        self._errands = ThreadPoolExecutor(MOST_WAITING * len(KINDS), "cds-chart")
 
-    def read(self, call: Call, ehr: Ehr) -> Chart:
+    def read(self, call: Call, ehr: Ehr, deadline: float) -> Chart:
         """Give the chart of a call's patient.
+
+        Parameters
+        ----------
+        deadline : float
+            Of `time.monotonic`: what has not arrived then is not waited for.
 
         Raises
         ------
@@ -69,7 +76,7 @@ class Charts:
         """
         found = {key: _prefetched(call.prefetch, key) for key in KINDS}
         lacking = [key for key, resources in found.items() if resources is None]
-        fetched = self._fetch(call, ehr, lacking)
+        fetched = self._fetch(call, ehr, lacking, deadline)
         whole = {key: resources or () for key, resources in found.items()} | fetched
         identity, rules = _identity(call, ehr), IdentityRules(fhir_base=ehr.issuer)
         return Chart(
@@ -78,15 +85,21 @@ class Charts:
             bool(fetched),
         )
 
-    def _fetch(self, call: Call, ehr: Ehr, keys: Sequence[str]) -> dict[str, Resources]:
+    def _fetch(
+        self, call: Call, ehr: Ehr, keys: Sequence[str], deadline: float
+    ) -> dict[str, Resources]:
         if not keys:
             return {}
         token = _usable_token(call.authorization, ehr, keys)
-        deadline = time.monotonic() + self._wait_s
         # The registered address, not the one that the call names.
         client = FhirClient(ehr.issuer, token, http=self._http)
-        errands = {key: self._errands.submit(_search, client, key, call.patient) for key in keys}
-        wait(errands.values(), timeout=deadline - time.monotonic())
+        if not self._seats.acquire(blocking=False):
+            raise DataMissing("The record is asked for few charts at once.", code="record_busy")
+        try:
+            errands = {k: self._errands.submit(_search, client, k, call.patient) for k in keys}
+            wait(errands.values(), timeout=max(0.0, deadline - time.monotonic()))
+        finally:
+            self._seats.release()
         return {key: _outcome(errand) for key, errand in errands.items()}
 
 

@@ -8,6 +8,8 @@ import uuid
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from plugin.cds.cards import MOST_NAMED, CardMaker
 from plugin.cds.chart import Chart
@@ -136,6 +138,29 @@ def test_only_what_the_record_calls_a_chest_is_named() -> None:
     )
     assert all(states([one]) for one in chests)
     assert not any(states([one]) for one in others)
+
+
+some_report = st.builds(
+    lambda make, number, status, loose: make(
+        number, status, **({"imagingStudy": None} if loose else {})
+    ),
+    st.sampled_from([report, ai_report]),
+    st.integers(1, 4),
+    st.sampled_from(["registered", "partial", "preliminary", "final", "amended", "cancelled"]),
+    st.booleans(),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(reports=st.lists(some_report, max_size=6), number=st.integers(1, 4))
+def test_a_signed_report_silences_its_study_and_touches_no_other(
+    reports: list[dict[str, Any]], number: int
+) -> None:
+    studies = [study(n) for n in range(1, 5)]
+    before = states(studies, *reports)
+    after = states(studies, *reports, report(number, "final"))
+    assert after == {name: state for name, state in before.items() if name != f"study-{number}"}
+    assert states(studies, *reversed(reports)) == before
 
 
 def chest(number: int = 1, state: Any = "unread", **changes: Any) -> ChestStudy:

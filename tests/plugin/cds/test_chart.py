@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from plugin.cds.chart import MOST_WAITING
 from tests.plugin.cds.conftest import Send, cards_of, code_of
 from tests.plugin.cds.ehr import PATIENT, CallingEhr, ai_report, bundle, prefetch, report, study
 
@@ -109,6 +111,22 @@ def test_slow_record_makes_no_card_and_no_slow_answer(send: Send, ehr: CallingEh
     assert time.monotonic() - started < 0.5
     assert answer.status_code == 412
     assert code_of(answer) in ("record_slow", "record_refused")
+
+
+def test_few_calls_wait_for_a_slow_record(send: Send, ehr: CallingEhr) -> None:
+    send()  # the keys are there
+    ehr.behaviour.record_delay_s = 0.6
+
+    def called(_: int) -> tuple[str, float]:
+        started = time.monotonic()
+        code = code_of(send(asking(ehr, {})))
+        return code, time.monotonic() - started
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(called, range(8)))
+    waited = [code for code, _ in answers if code != "record_busy"]
+    assert len(waited) == MOST_WAITING
+    assert all(spent < 0.3 for code, spent in answers if code == "record_busy")
 
 
 def test_studies_and_reports_of_others_are_ignored(send: Send, ehr: CallingEhr) -> None:
