@@ -69,12 +69,12 @@ def check_studies(record: Record, ehr: Ehr, patient: str) -> Steps[Study | None]
         yield Result("failure", subject, "studies", text, remedy)
         return None
     good = [study for study in studies if study.why_not is None]
-    text = f"the chart of the newest launch has {len(studies)} studies, {len(good)} can be read"
+    text = f"studies in the chart of the newest launch: {len(studies)}; can be read: {len(good)}"
     remedy = "" if good else "Open Wetread from the chart of a patient with a chest X-ray."
     yield Result("ok" if good else "warning", subject, "studies", text, remedy)
     counted = Counter(study.why_not for study in studies if study.why_not in REMEDIES)
     for why, number in sorted(counted.items()):
-        text = f"{number} studies cannot be read: {WHY_NOT[why]}"
+        text = f"studies that cannot be read: {number}. {WHY_NOT[why]}"
         yield Result("warning", subject, why, text, REMEDIES[why])
     refused = [study for study in studies if study.why_not == "endpoint_refused"]
     yield from check_refused_endpoints(record, subject, refused)
@@ -120,7 +120,7 @@ def check_archive(http: Http, record: Record, ehr: Ehr, study: Study) -> Steps[S
     try:
         header, status = fetch_header(http, record, archive, study)
     except TransportError as error:
-        trouble = explain(archive.url, error)
+        trouble = explain(archive.url, error, secret=True)
         yield Result("failure", subject, trouble.code, f"{named}: {trouble.text}", trouble.remedy)
         return None
     if not header:

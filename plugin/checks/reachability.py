@@ -66,16 +66,19 @@ class Trouble:
         return REMEDIES.get(self.code, "Check the network and that the server is running.")
 
 
-def explain(address: str, error: SmartError) -> Trouble:
+def explain(address: str, error: SmartError, *, secret: bool = False) -> Trouble:
     """Find out why a request to an address failed.
 
     Parameters
     ----------
     error : SmartError
         What the request ended with.
+    secret : bool
+        The address gives access by itself, as an Endpoint's may: nothing of a path is said.
     """
     if error.code == "redirected":
-        return redirected(address)
+        elsewhere = Trouble("redirected", "it redirects to another address")
+        return elsewhere if secret else redirected(address)
     if error.code not in NO_ANSWER:
         return Trouble(error.code, error.sentence[:1].lower() + error.sentence[1:])
     if requests.utils.get_environ_proxies(address):
@@ -130,6 +133,6 @@ def redirected(address: str) -> Trouble:
         except requests.RequestException:
             target = ""
     place = requests.compat.urljoin(address, target)
-    # A path may hold anything; without its query it is what has to be registered.
+    # Without its query it is what has to be registered.
     named = f"{origin_of(place)}{urlsplit(place).path}" if target else "another address"
     return Trouble("redirected", f"it redirects to {named}")

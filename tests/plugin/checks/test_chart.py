@@ -100,7 +100,7 @@ def test_user_of_another_server_is_no_failure(
 
 def test_chart_without_studies_is_said(furnished: Hospital, look: Look) -> None:
     del furnished.resources["ImagingStudy/study-1"]
-    assert bad(look())["studies"].endswith("has 0 studies, 0 can be read")
+    assert bad(look())["studies"].endswith(": 0; can be read: 0")
 
 
 def test_endpoint_of_an_unregistered_archive_is_named_by_its_origin_only(
@@ -129,6 +129,14 @@ def test_archive_that_refuses_is_a_failure_with_its_own_remedy(
     assert (result.kind, str(status) in result.text, word in result.remedy) == (
         "failure", True, True,
     )  # fmt: skip
+
+
+def test_archive_that_redirects_is_named_without_any_path(furnished: Hospital, look: Look) -> None:
+    there = {"Location": "https://images.example/secret-path/metadata"}
+    furnished.trick("GET", METADATA, Reply(302, b"", there))
+    furnished.tricks.insert(0, furnished.tricks.pop())
+    text = bad(look())["redirected"]
+    assert text.endswith("it redirects to another address")
 
 
 def test_series_without_a_list_of_images_is_asked_by_search(
