@@ -83,8 +83,14 @@ class FhirBackend(Protocol):
         """Store under a new id, or find the one match of ``if_none_exist`` (412 if several)."""
         ...
 
-    def update(self, resource: Resource, *, if_match: str | None = None) -> Written:
-        """Store under the resource's own id; 412 when ``if_match`` (a versionId) is not current."""
+    def update(
+        self, resource: Resource, *, if_match: str | None = None, only_new: bool = False
+    ) -> Written:
+        """Store under the resource's own id.
+
+        412 when ``if_match`` (a versionId) is not current, or when with ``only_new`` something is
+        there; a real server may not listen to the latter.
+        """
         ...
 
     def transaction(self, bundle: Resource) -> Resource:

@@ -27,7 +27,7 @@ def _run(records: GuardedRecords, entry: Entry) -> dict[str, Any]:
     if entry.method == "POST":
         return response_entry(records.create(entry.resource, entry.if_none_exist))
     if entry.method == "PUT":
-        return response_entry(records.update(entry.resource, entry.if_match))
+        return response_entry(records.update(entry.resource, entry.if_match, entry.only_new))
     if entry.resource_id is not None:
         return read_answer(records.read(entry.kind, entry.resource_id))
     page = records.search(entry.kind, entry.query)

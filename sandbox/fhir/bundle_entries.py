@@ -35,6 +35,8 @@ class Entry:
     full_url : str or None
         ``urn:uuid:...``, by which other entries refer to this one.
     if_none_exist, if_match : str or None
+    only_new : bool
+        An update that must not find anything.
     """
 
     method: str
@@ -45,6 +47,7 @@ class Entry:
     full_url: str | None = None
     if_none_exist: str | None = None
     if_match: str | None = None
+    only_new: bool = False
 
 
 def read_entries(bundle: Resource) -> list[Entry]:
@@ -90,6 +93,7 @@ def read_entry(entry: Any, number: int) -> Entry:
         full_url=_full_url(entry.get("fullUrl"), path),
         if_none_exist=asked.get("ifNoneExist"),
         if_match=read_version(asked.get("ifMatch")),
+        only_new=read_only_new(asked.get("ifNoneMatch")),
     )
 
 
@@ -136,6 +140,19 @@ def read_version(tag: str | None) -> str | None:
     if found is None:
         raise FhirProblem(400, "value", 'If-Match must look like W/"1"')
     return found[1]
+
+
+def read_only_new(tag: str | None) -> bool:
+    """Whether ``If-None-Match: *`` asks that nothing be there yet (RFC 9110 13.1.2).
+
+    Raises
+    ------
+    FhirProblem
+        400 for anything else than ``*``.
+    """
+    if tag not in (None, "*"):
+        raise FhirProblem(400, "not-supported", "If-None-Match may only be *")
+    return tag == "*"
 
 
 def names_of_writes(entries: list[Entry]) -> dict[str, Resource]:

@@ -100,9 +100,13 @@ class GatewayRecords:
         status, stored = self._send("POST", f"/{kind}", self._outgoing(resource), headers)
         return Written(stored, created=status == 201)
 
-    def update(self, resource: Resource, *, if_match: str | None = None) -> Written:
-        """Update, conditionally with ``If-Match``."""
+    def update(
+        self, resource: Resource, *, if_match: str | None = None, only_new: bool = False
+    ) -> Written:
+        """Update, conditionally with ``If-Match`` or ``If-None-Match: *``."""
         headers = {"If-Match": f'W/"{if_match}"'} if if_match is not None else {}
+        if only_new:
+            headers["If-None-Match"] = "*"
         path = f"/{resource['resourceType']}/{resource['id']}"
         status, stored = self._send("PUT", path, self._outgoing(resource), headers)
         return Written(stored, created=status == 201)

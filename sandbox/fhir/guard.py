@@ -108,11 +108,11 @@ class GuardedRecords:
             self._check_create(resource, if_none_exist, _NOTHING)
             return self._backend.create(resource, if_none_exist=if_none_exist)
 
-    def update(self, resource: Resource, if_match: str | None) -> Written:
-        """Change a record that is, and stays, within reach."""
+    def update(self, resource: Resource, if_match: str | None, only_new: bool = False) -> Written:
+        """Change a record that is, and stays, within reach; or only make it."""
         with _WRITING:
             self._check_update(resource, _NOTHING)
-            return self._backend.update(resource, if_match=if_match)
+            return self._backend.update(resource, if_match=if_match, only_new=only_new)
 
     def validate(self, question: ValidationQuestion) -> Resource:
         """Say whether a record could be written, with the scopes and the patient of the write."""

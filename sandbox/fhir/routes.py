@@ -12,7 +12,7 @@ from sandbox import hospital
 from sandbox.access import require_access
 from sandbox.errors import FhirProblem
 from sandbox.fhir import blueprint
-from sandbox.fhir.bundle_entries import read_version
+from sandbox.fhir.bundle_entries import read_only_new, read_version
 from sandbox.fhir.capability import capability_statement
 from sandbox.fhir.exchange import bundle_answer, check_accept, fhir_json, read_body, written_answer
 from sandbox.fhir.guard import GuardedRecords
@@ -94,12 +94,14 @@ def validate(kind: str, resource_id: str | None = None) -> Response:
 
 @blueprint.put(f"{_BASE}/<kind>/<resource_id>")
 def update(kind: str, resource_id: str) -> Response:
-    """Update, or create under an id of one's own; ``If-Match`` makes it conditional."""
+    """Update, or create under an id of one's own; conditional with If-Match or If-None-Match."""
     records = _records()
     resource = _body_of(kind)
     if resource.get("id") != resource_id:
         raise FhirProblem(400, "value", "the resource's id must be that of the address")
-    written = records.update(resource, read_version(request.headers.get("If-Match")))
+    only_new = read_only_new(request.headers.get("If-None-Match"))
+    version = read_version(request.headers.get("If-Match"))
+    written = records.update(resource, version, only_new)
     return written_answer(request, written, hospital.current().settings.fhir_base)
 
 

@@ -99,10 +99,12 @@ class SqliteRecords:
         with self._writes() as connection:
             return self.create_within(connection, resource, if_none_exist)
 
-    def update(self, resource: Resource, *, if_match: str | None = None) -> Written:
+    def update(
+        self, resource: Resource, *, if_match: str | None = None, only_new: bool = False
+    ) -> Written:
         """Store under the resource's own id."""
         with self._writes() as connection:
-            return self.update_within(connection, resource, if_match)
+            return self.update_within(connection, resource, if_match, only_new=only_new)
 
     def transaction(self, bundle: Resource) -> Resource:
         """All entries or none."""
@@ -149,6 +151,8 @@ class SqliteRecords:
         resource: Resource,
         if_match: str | None,
         coming: frozenset[str] = frozenset(),
+        *,
+        only_new: bool = False,
     ) -> Written:
         """Update as part of an open transaction; ``coming`` are the records that it writes too."""
         check_resource(resource)
@@ -158,6 +162,8 @@ class SqliteRecords:
         version = int(current["meta"]["versionId"]) if current else 0
         if if_match is not None and if_match != str(version):
             raise FhirProblem(412, "conflict", "If-Match does not name the current version")
+        if only_new and current is not None:
+            raise FhirProblem(412, "conflict", "If-None-Match: * allows no record to be there yet")
         if current is None and resource["id"].isdigit():
             # As HAPI does: ids of digits only are the server's own.
             raise FhirProblem(400, "value", "ids of digits only are given by the server")

@@ -80,7 +80,9 @@ def _write(
     keys = frozenset(new_names.values()) | {item.reference}
     try:
         if item.entry.method == "PUT":
-            return records.update_within(connection, resource, item.entry.if_match, keys)
+            return records.update_within(
+                connection, resource, item.entry.if_match, keys, only_new=item.entry.only_new
+            )
         return records.create_within(connection, resource, None, item.resource_id, keys)
     except FhirProblem as error:
         text = f"entry {number}: {error.text}"

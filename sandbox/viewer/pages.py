@@ -36,8 +36,9 @@ def _frame() -> dict[str, object]:
     return {
         "client": embedded_client(),
         "card_client": card_client(),
-        # The services' time, and as much again as the record may take for the prefetch.
-        "card_wait_ms": int(2000 * hospital.current().settings.cds_budget_s),
+        # The services' time, and what the hospital's own record may take for the prefetch while it
+        # draws the same chart's pictures.
+        "card_wait_ms": 4000 + int(1000 * hospital.current().settings.cds_budget_s),
         "refuse_frames": hospital.current().settings.refuse_frames,
     }
 

@@ -94,6 +94,14 @@ def test_if_match_and_if_none_exist_hold_inside_a_transaction(fhir: FhirSession)
     assert stored["result"] == [{"reference": f"Observation/{found[0]}"}]
 
 
+@pytest.mark.parametrize("kind", ["transaction", "batch"])
+def test_if_none_match_holds_inside_a_bundle(fhir: FhirSession, kind: str) -> None:
+    entry = put(observation(id=f"tx-new-{kind}"), ifNoneMatch="*")
+    assert statuses(send(fhir, entry, kind=kind)) == ["201"]
+    again = send(fhir, entry, kind=kind)
+    assert (again.status_code if kind == "transaction" else int(statuses(again)[0])) == 412
+
+
 def test_answers_show_resources_only_when_asked(fhir: FhirSession) -> None:
     plain = send(fhir, post(observation())).json()
     full = send(fhir, post(observation()), Prefer="return=representation").json()

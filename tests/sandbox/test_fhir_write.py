@@ -58,6 +58,16 @@ def test_if_match_keeps_the_second_writer_out(fhir: FhirSession) -> None:
     assert fhir.send("PUT", "/Observation/match-2", new, If_Match='W/"1"').status_code == 412
 
 
+def test_if_none_match_star_makes_and_never_changes(fhir: FhirSession) -> None:
+    body = observation(id="new-1")
+    assert fhir.send("PUT", "/Observation/new-1", body, If_None_Match="*").status_code == 201
+    late = fhir.send("PUT", "/Observation/new-1", body, If_None_Match="*")
+    assert late.status_code == 412
+    assert fhir.get("/Observation/new-1").headers["ETag"] == 'W/"1"'
+    other = fhir.send("PUT", "/Observation/new-1", body, If_None_Match='W/"1"')
+    assert other.status_code == 400
+
+
 def test_if_none_exist_finds_what_is_there(fhir: FhirSession) -> None:
     body = observation(identifier=[{"system": "urn:test", "value": "once"}])
     query = "identifier=urn:test|once"

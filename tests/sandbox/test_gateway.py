@@ -120,6 +120,8 @@ def test_writes_come_back_under_the_hospitals_address(fhir: FhirSession) -> None
     changed = fhir.send("PUT", "/Observation/gw-1", observation(id="gw-1"))
     stale = fhir.send("PUT", "/Observation/gw-1", observation(id="gw-1"), If_Match='W/"7"')
     assert (changed.status_code, stale.status_code) == (201, 412)
+    lying = fhir.send("PUT", "/Observation/gw-1", observation(id="gw-1"), If_None_Match="*")
+    assert lying.status_code == 412
     foreign = fhir.send("POST", "/Observation", observation("mayer-rosa"))
     assert foreign.status_code == 403
 

@@ -103,7 +103,10 @@ class Upstream:
     def _update(self, kind: str, name: str) -> tuple[Response, int]:
         assert (request.get_json()["resourceType"], request.get_json()["id"]) == (kind, name)
         version = read_version(request.headers.get("If-Match"))
-        return self._written(self.records.update(request.get_json(), if_match=version))
+        only_new = request.headers.get("If-None-Match") == "*"
+        return self._written(
+            self.records.update(request.get_json(), if_match=version, only_new=only_new)
+        )
 
     def _bundle(self) -> tuple[Response, int]:
         bundle = request.get_json()
