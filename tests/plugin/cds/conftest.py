@@ -48,20 +48,17 @@ def ehr(running_ehr: CallingEhr) -> CallingEhr:
     return running_ehr
 
 
-@pytest.fixture(scope="session")
-def running_app(
-    running_ehr: CallingEhr, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
+def registered(running: CallingEhr) -> tuple[Ehr, Ehr]:
+    """The EHR that may call, and one that may not: whatever it signs, it is nobody here."""
     north = Ehr(
         id="north",
         name="North Hospital",
-        issuer=running_ehr.issuer,
+        issuer=running.issuer,
         client_id=CLIENT_ID,
         frame_ancestors=(VIEWER,),
-        cds_issuer=running_ehr.base,
-        cds_jwks_url=running_ehr.jwks_url,
+        cds_issuer=running.base,
+        cds_jwks_url=running.jwks_url,
     )
-    # Registered, but not for calls: whatever it signs, it is nobody here.
     south = Ehr(
         id="south",
         name="South Hospital",
@@ -69,14 +66,20 @@ def running_app(
         client_id=CLIENT_ID,
         frame_ancestors=("http://localhost:9",),
     )
-    made = create_app(
-        Settings(
-            base_url=BASE_URL,
-            data_dir=tmp_path_factory.mktemp("wetread"),
-            secret_keys=SecretKeys.generate().dump(),
-            ehrs=(north, south),
-        )
+    return north, south
+
+
+@pytest.fixture(scope="session")
+def running_app(
+    running_ehr: CallingEhr, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Flask]:
+    settings = Settings(
+        base_url=BASE_URL,
+        data_dir=tmp_path_factory.mktemp("wetread"),
+        secret_keys=SecretKeys.generate().dump(),
+        ehrs=registered(running_ehr),
     )
+    made = create_app(settings)
     services: Services = made.extensions[EXTENSION]
     with services.database.session() as session:
         facts = {"title": "Chest X-ray", "modalities": ["CR", "DX"], "limits": []}

@@ -112,15 +112,19 @@ def test_other_kinds_of_images_are_not_named() -> None:
     assert chest_studies(chart, BASE, []) == []
 
 
+def with_site(**site: str) -> dict[str, Any]:
+    """A study whose series has this body site."""
+    (series,) = study()["series"]
+    return study(series=[series | {"bodySite": site}])
+
+
+def without_site(**changes: Any) -> dict[str, Any]:
+    """A study whose series has no body site."""
+    (series,) = study()["series"]
+    return study(series=[{k: v for k, v in series.items() if k != "bodySite"}], **changes)
+
+
 def test_only_what_the_record_calls_a_chest_is_named() -> None:
-    def with_site(**site: str) -> dict[str, Any]:
-        (series,) = study()["series"]
-        return study(series=[series | {"bodySite": site}])
-
-    def without_site(**changes: Any) -> dict[str, Any]:
-        (series,) = study()["series"]
-        return study(series=[{k: v for k, v in series.items() if k != "bodySite"}], **changes)
-
     chests = (
         with_site(code="39607008"),
         with_site(display="Chest"),
