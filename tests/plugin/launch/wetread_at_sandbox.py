@@ -31,6 +31,7 @@ from sandbox.settings import SandboxSettings
 from tests.plugin.launch.conftest import read_page
 
 MRN = "https://hospital.example/mrn"
+SECRET = "s:e/c r&e+t%"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Sent:
     path: str
     form: dict[str, str]
     authorization: str | None
+    query: dict[str, str]
+    accept: str | None
 
     @property
     def kid(self) -> str:
@@ -62,7 +65,9 @@ class Wire:
         is_form = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
         form = dict(parse_qsl(body.decode())) if is_form else {}
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
-        self.sent.append(Sent(method, path, form, environ.get("HTTP_AUTHORIZATION")))
+        query = dict(parse_qsl(environ["QUERY_STRING"], keep_blank_values=True))
+        bearer, accept = environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_ACCEPT")
+        self.sent.append(Sent(method, path, form, bearer, query, accept))
         return self.inner(environ, start)
 
     def at(self, path: str) -> list[Sent]:
@@ -85,6 +90,7 @@ class WetreadAtSandbox:
 
     def __init__(self, folder: Path, keys: SecretKeys, **hospital: Any) -> None:
         self._folder, self.keys = folder, keys
+        self._registered: dict[str, Any] = {}
         self._server: BaseWSGIServer = make_server("127.0.0.1", 0, Flask("none"), threaded=True)
         self.base_url = f"http://127.0.0.1:{self._server.server_port}"
         self.hospital = RunningSandbox(
@@ -93,10 +99,10 @@ class WetreadAtSandbox:
             )
         )
         self.wire = Wire(self.hospital.app.wsgi_app)
-        self.hospital.app.wsgi_app = self.wire  # type: ignore[method-assign]
+        self.hospital.app.wsgi_app = self.wire  # type: ignore[method-assign, assignment]
         self.app = self.start(keys)
 
-    def _clients(self) -> tuple[Client, Client]:
+    def _clients(self) -> tuple[Client, ...]:
         jwks_url = f"{self.base_url}/.well-known/jwks.json"
         wetread = Client(
             "wetread",
@@ -115,12 +121,14 @@ class WetreadAtSandbox:
             scopes=" ".join(BACKEND_SCOPES),
             grant_types=("client_credentials",),
         )
-        return wetread, backend
+        public = replace(wetread, client_id="wetread-public", type="public", jwks_url=None)
+        secret = replace(public, client_id="wetread-secret", type="secret", secret=SECRET)
+        return wetread, public, secret, backend
 
     @property
     def ehr(self) -> Ehr:
         """The hospital's entry."""
-        return Ehr(
+        entry = Ehr(
             id="north",
             name="North Hospital",
             issuer=self.hospital.fhir_base,
@@ -132,6 +140,7 @@ class WetreadAtSandbox:
             write="transaction-put",
             redirect_uri=f"{self.base_url}/callback/north",
         )
+        return replace(entry, **self._registered)
 
     @property
     def services(self) -> Services:
@@ -139,8 +148,9 @@ class WetreadAtSandbox:
         found: Services = self.app.extensions[EXTENSION]
         return found
 
-    def start(self, keys: SecretKeys) -> Flask:
-        """Start a Wetread with these keys; from now on it is the one that answers."""
+    def start(self, keys: SecretKeys, **registered: Any) -> Flask:
+        """Start a Wetread with these keys and changes of its entry; it answers from now on."""
+        self._registered = registered
         settings = Settings(
             base_url=self.base_url,
             data_dir=self._folder / "wetread",
@@ -153,7 +163,7 @@ class WetreadAtSandbox:
 
     def open(self, patient: str = "clark-dan", **context: Any) -> str:
         """Launch from the chart, as viewer and browser do; gives the handle."""
-        launch = Launch("wetread", "Practitioner/demo-radiologist", patient, **context)
+        launch = Launch(self.ehr.client_id, "Practitioner/demo-radiologist", patient, **context)
         code = self.hospital.app.extensions["sandbox"].launches.mint(launch)
         client = self.app.test_client()
         query = {"iss": self.hospital.fhir_base, "launch": code}
