@@ -154,7 +154,7 @@ def test_a_patient_renumbered_between_reading_and_writing_is_not_reported(
     jobs: Jobs, hospital: Hospital, launch: OpenLaunch
 ) -> None:
     def renumber(_: Request) -> None:
-        number = PATIENT["identifier"][0] | {"value": "H-9"}  # type: ignore[index]
+        number = {**PATIENT["identifier"][0], "value": "H-9"}  # type: ignore[dict-item]
         hospital.change("Patient/clark-dan", identifier=[number])
 
     # The patient came along with the study; this is the look directly before writing.
