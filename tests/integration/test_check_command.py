@@ -2,44 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tomllib
-from pathlib import Path
-
 import pytest
 
 from plugin.demo.drive import Clinician
 from plugin.demo.processes import RunningDemo
+from tests.integration.checking import check
 
 pytestmark = pytest.mark.integration
-
-LIMIT_S = 60
-SECRETS = ("CLARK", "clark-dan", "H-1001", "1930-10-19", "Bearer")
-
-
-def check(demo: RunningDemo, **ehr: object) -> tuple[int, dict[str, str], str]:
-    """Run the command as an administrator would; gives kind by code, and all that it printed."""
-    config = demo.folder / "wetread.toml"
-    table = tomllib.loads(config.read_text("utf-8"))["ehrs"][0] | ehr
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("WETREAD_")}
-    changed = {"WETREAD_CONFIG": str(config), "WETREAD_EHRS": json.dumps([table])}
-    done = subprocess.run(
-        [sys.executable, "-m", "plugin", "check", "--ehr", "sandbox", "--json"],
-        env=ours | changed,
-        cwd=Path.cwd(),
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-    assert done.stderr == ""
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    for secret in SECRETS:
-        assert secret not in done.stdout
-    return done.returncode, {line["code"]: line["kind"] for line in lines}, done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +24,7 @@ def test_demo_hospital_passes_item_by_item_with_a_page_open(opened: RunningDemo)
     assert code == 0
     for item in (
         "discovery", "jwks", "client", "write_mode", "scopes", "studies", "archive",
-        "patient_numbers", "validate",
+        "patient_numbers", "validate", "backend", "cds_keys",
     ):  # fmt: skip
         assert kinds[item] == "ok", output
 
