@@ -30,6 +30,8 @@ FOOTER = (
     "not a diagnosis."
 )
 
+Named = tuple[str, ChestStudy]
+
 
 @dataclass(frozen=True)
 class CardMaker:
@@ -60,32 +62,32 @@ class CardMaker:
         """
         if not studies:
             return []
-        named = studies[:MOST_NAMED]
+        named = tuple(zip(_names(studies[:MOST_NAMED]), studies, strict=False))
         source = {"label": "Wetread: AI reading, for research and demonstration"}
         return [
             {
                 "uuid": str(uuid.uuid4()),
-                "summary": _summary(studies),
+                "summary": _summary(named[0], studies),
                 "detail": _detail(named, len(studies) - len(named)),
                 # Never more: whether it is urgent only the images can tell.
                 "indicator": "info",
                 "source": source | ({"url": self.about_url} if self.about_url else {}),
-                "links": [self._link(study) for study in named],
+                "links": [self._link(name, study) for name, study in named],
             }
         ]
 
-    def _link(self, study: ChestStudy) -> dict[str, str]:
+    def _link(self, name: str, study: ChestStudy) -> dict[str, str]:
         return {
-            "label": f"Open the {_short(study)} in Wetread",
+            "label": f"Open the {name[0].lower()}{name[1:]} in Wetread",
             "url": self.launch_url,
             "type": "smart",
             "appContext": json.dumps({"study": study.id, "uid": study.uid}),
         }
 
 
-def _summary(studies: Sequence[ChestStudy]) -> str:
+def _summary(first: Named, studies: Sequence[ChestStudy]) -> str:
     if len(studies) == 1:
-        text = f"{_name(studies[0])}: {STATES[studies[0].state]}"
+        text = f"{first[0]}: {STATES[first[1].state]}"
     else:
         read = sum(study.state == "ai_only" for study in studies)
         text = f"{len(studies)} chest studies without a clinician's report"
@@ -94,28 +96,26 @@ def _summary(studies: Sequence[ChestStudy]) -> str:
     return text[:LONGEST_SUMMARY]
 
 
-def _detail(studies: Sequence[ChestStudy], further: int) -> str:
-    if len(studies) == 1:
+def _detail(named: Sequence[Named], further: int) -> str:
+    if len(named) == 1:
         return FOOTER  # the summary has said the rest
-    lines = [f"- **{_name(study)}**: {STATES[study.state]}" for study in studies]
+    lines = [f"- **{name}**: {STATES[study.state]}" for name, study in named]
     if further:
-        lines.append(f"- and {further} older")
+        lines.append(f"- and {further} more")
     return "\n".join((*lines, "", FOOTER))
 
 
-def _name(study: ChestStudy) -> str:
+def _names(studies: Sequence[ChestStudy]) -> list[str]:
+    """Name each study by kind and day; those of one day by the hour too."""
+    days = [_name(study, len("2026-03-09")) for study in studies]
+    return [
+        day if days.count(day) == 1 else _name(study, None)
+        for day, study in zip(days, studies, strict=True)
+    ]
+
+
+def _name(study: ChestStudy, length: int | None) -> str:
     kind = next((KINDS[code] for code in study.modalities if code in KINDS), "Chest study")
-    return f"{kind} {_date(study)}"
-
-
-def _short(study: ChestStudy) -> str:
-    """The name as it goes within a sentence."""
-    name = _name(study)
-    return name[0].lower() + name[1:]
-
-
-def _date(study: ChestStudy) -> str:
-    """The day; the hour says nothing here, and may be another time zone's."""
     if not FHIR_TIME.fullmatch(study.started or ""):
-        return "without a date"
-    return f"of {date_in_words((study.started or '')[: len('2026-03-09')])}"
+        return f"{kind} without a date"
+    return f"{kind} of {date_in_words((study.started or '')[:length])}"

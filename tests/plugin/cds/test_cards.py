@@ -213,7 +213,18 @@ def test_long_list_is_cut_and_says_so() -> None:
     (card,) = MAKER.cards([chest(number) for number in range(20, 0, -1)])
     assert card["summary"].startswith("20 chest studies")
     assert len(card["links"]) == MOST_NAMED
-    assert f"and {20 - MOST_NAMED} older" in card["detail"]
+    assert f"and {20 - MOST_NAMED} more" in card["detail"]
+
+
+def test_studies_of_one_day_are_told_apart_by_the_hour() -> None:
+    day = "2026-03-09"
+    times = (f"{day}T10:30:00+01:00", f"{day}T08:15:00+01:00", "2026-03-08T08:15:00+01:00")
+    (card,) = MAKER.cards([chest(n, started=time) for n, time in enumerate(times, 1)])
+    assert [link["label"] for link in card["links"]] == [
+        "Open the chest X-ray of 9 Mar 2026, 10:30 (UTC+01:00) in Wetread",
+        "Open the chest X-ray of 9 Mar 2026, 08:15 (UTC+01:00) in Wetread",
+        "Open the chest X-ray of 8 Mar 2026 in Wetread",
+    ]
 
 
 def test_nothing_to_say_is_no_card() -> None:

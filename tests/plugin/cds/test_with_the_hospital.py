@@ -17,6 +17,8 @@ from plugin.demo.processes import RunningDemo, running_demo
 
 pytestmark = pytest.mark.integration
 PATIENT = "clark-dan"
+# Too young for the model.
+CHILD = "lind-elsa"
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,11 @@ def test_chart_shows_a_card_and_its_link_opens_the_study(demo: RunningDemo) -> N
     assert told["study"] == json.loads(context)["study"] == "clark-dan-chest-xray"
     Clinician(demo.choices).read_once(PATIENT)
     assert "only an unverified AI reading" in chart.cards(PATIENT)
+
+
+def test_card_says_that_a_study_could_not_be_read(demo: RunningDemo) -> None:
+    assert Clinician(demo.choices).read_once(CHILD).probability is None
+    assert "no report but the AI's, which could not read it" in Chart(demo.choices).cards(CHILD)
 
 
 def test_chart_of_a_patient_without_chest_images_shows_no_card(demo: RunningDemo) -> None:
