@@ -23,6 +23,7 @@ from bench.rows import Row
 from plugin.demo.drive import Clinician, Outcome
 from plugin.demo.files import HOSPITAL_HOST, PLUGIN_HOST, DemoChoices, free_port
 from plugin.demo.processes import RunningDemo, running_demo
+from plugin.demo.requests_made import Asked, fhir_of_readings, wetreads_requests
 
 CLICKS = 12
 WARM_UP = 3
@@ -33,7 +34,7 @@ def measure() -> list[Row]:
     """Click, and weigh the processes afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder) / "images"
-        _copies(images)
+        write_copies(images, CLICKS)
         choices = DemoChoices(
             hospital_port=free_port(HOSPITAL_HOST),
             plugin_port=free_port(PLUGIN_HOST),
@@ -42,14 +43,19 @@ def measure() -> list[Row]:
         with running_demo(choices, Path(folder) / "demo") as demo:
             outcomes = list(_clicks(choices))
             bare_ms = _bare_fetch_ms(choices)
-            return [*_time_rows(outcomes[WARM_UP:], bare_ms), *_memory_rows(demo)]
+            readings = fhir_of_readings(wetreads_requests(demo.folder))[WARM_UP:]
+            return [
+                *_time_rows(outcomes[WARM_UP:], bare_ms),
+                _requests_row(readings),
+                *_memory_rows(demo),
+            ]
 
 
-def _copies(folder: Path) -> None:
-    """Write the radiograph once per click, each under another identity."""
+def write_copies(folder: Path, count: int) -> None:
+    """Write the radiograph so many times, each under another identity."""
     folder.mkdir()
     dataset = pydicom.dcmread(str(get_testdata_file("RG1_UNCR.dcm")))
-    for number in range(CLICKS):
+    for number in range(count):
         dataset.PatientID = f"BENCH-{number:03d}"
         dataset.PatientName = f"BENCH^{number:03d}"
         dataset.StudyInstanceUID = generate_uid()
@@ -81,6 +87,12 @@ def _time_rows(outcomes: list[Outcome], bare_ms: float) -> list[Row]:
         Row("whole EHR launch", median("launch"), "ms"),
         Row("fetch", median("fetch_images"), "ms", bare_ms, "one bare request for the bytes"),
     ]
+
+
+def _requests_row(readings: list[list[Asked]]) -> Row:
+    """Count the FHIR requests of a reading: docs/requests.md."""
+    count = statistics.median(len(reading) for reading in readings)
+    return Row("FHIR requests of a reading", count, "", goal="3: find, look, write")
 
 
 def _bare_fetch_ms(choices: DemoChoices) -> float:
