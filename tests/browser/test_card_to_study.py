@@ -43,10 +43,10 @@ def chart_with_card(tab: Page, demo: RunningDemo) -> Locator:
     pictures are drawn for the first time is slow itself.
     """
     card = tab.locator(".cds-card")
-    for _ in range(5):
+    for _ in range(3):
         tab.goto(f"{demo.choices.hospital_url}/patients/{PATIENT}")
         try:
-            card.wait_for(timeout=3000)
+            card.wait_for(timeout=6000)
         except PlaywrightTimeout:
             continue
         break
