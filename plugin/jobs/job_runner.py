@@ -36,6 +36,8 @@ log = logging.getLogger("wetread.jobs")
 
 # Pauses before the second and third try: the user is waiting. The others are a restart's length.
 PAUSES_S = (1.0, 5.0, 15.0, 45.0)
+# An archive that fetches a study from tape says when to come back; a page waits no longer for it.
+LONGEST_PAUSE_S = 120.0
 # A reading is tried so much more often where the hospital's system is away (docs/decisions/0707).
 MORE_TRIES_WHILE_AWAY = 2
 
@@ -191,7 +193,8 @@ class JobRunner:
         if not self._tries_again(rows.kind, job.attempts, error):
             self._fail(rows, job, owner, problem)
             return
-        pause = PAUSES_S[min(job.attempts, len(PAUSES_S)) - 1]
+        asked_s = min(getattr(error, "retry_after_s", None) or 0.0, LONGEST_PAUSE_S)
+        pause = max(PAUSES_S[min(job.attempts, len(PAUSES_S)) - 1], asked_s)
         until = rows.clock() + pause + self.settings.job_sweep_s
         try:
             rows.save(job.job, owner, state=QUEUED, lease_owner=None, lease_until=until)

@@ -171,6 +171,21 @@ def test_what_passes_by_itself_is_tried_again(
     assert len(hospital.of_type("DiagnosticReport")) == 1
 
 
+@pytest.mark.parametrize(
+    ("asked", "times", "pause"), [("90", 1, 90.0), ("0", 3, 1.0), ("9000", 1, 120.0)]
+)
+def test_an_archive_that_says_when_to_come_back_is_asked_then(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, asked: str, times: int, pause: float
+) -> None:
+    busy = Reply(503, b"", {"Retry-After": asked})
+    hospital.trick("GET", "^/dicomweb/", busy, times=times)
+    row_id = jobs.ask(launch)
+    jobs.runner.read(row_id)
+    assert jobs.sent == [(row_id, pause)]
+    jobs.runner.read(row_id)
+    assert jobs.row(row_id).state == DONE
+
+
 def test_a_mistake_of_ours_is_said_without_details(
     jobs: Jobs, hospital: Hospital, launch: OpenLaunch, shop: Workshop
 ) -> None:
