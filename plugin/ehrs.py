@@ -29,7 +29,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 TUPLES = ("scopes", "backend_scopes", "frame_ancestors", "pacs_origins")
 MAPPINGS = ("patient_id_systems",)
-FLAGS = ("allow_unverifiable", "ai_security_label", "send_jwks_url")
+FLAGS = ("allow_unverifiable", "ai_security_label", "send_jwks_url", "send_nonce")
 
 
 def described(text: str, default: Any = MISSING, *, secret: bool = False) -> Any:
@@ -66,6 +66,10 @@ class Ehr:
     send_jwks_url: bool = described(
         "For `private_key`, where the EHR knows Wetread's keys by their address: name it (`jku`).",
         False,
+    )
+    send_nonce: bool = described(
+        "`false` where the EHR's id_tokens do not repeat the nonce; it must then promise PKCE.",
+        True,
     )
     scopes: tuple[str, ...] = described("Scopes to ask for.", DEFAULT_SCOPES)
     backend_client_id: str | None = described(
@@ -126,6 +130,7 @@ class Ehr:
             client_secret=self.client_secret if self.authentication == "secret" else None,
             signing_algorithm=self.signing_algorithm,
             jwks_url=jwks_url if named else None,
+            send_nonce=self.send_nonce,
         )
 
     def backend_registration(self, jwks_url: str | None = None) -> ClientRegistration | None:

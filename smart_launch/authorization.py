@@ -63,13 +63,15 @@ def build_authorization_request(
     Raises
     ------
     DiscoveryError
-        ``authorization_endpoint_missing``.
+        ``authorization_endpoint_missing``; ``pkce_unsupported`` where neither nonce nor PKCE would
+        tie the answer to this request.
 
     References
     ----------
     SMART App Launch 2.2.0, app-launch.html#obtain-authorization-code; RFC 7636 4.2
     """
     endpoint = _require_endpoint(configuration)
+    _require_tie(registration, configuration)
     state, nonce = secrets.token_urlsafe(_STATE_BYTES), secrets.token_urlsafe(_STATE_BYTES)
     verifier = secrets.token_urlsafe(_VERIFIER_BYTES)
     scopes = requested_scopes(registration.scopes, standalone=launch is None)
@@ -85,7 +87,7 @@ def build_authorization_request(
     }
     if launch is not None:
         parameters["launch"] = launch
-    if "openid" in scopes:
+    if "openid" in scopes and registration.send_nonce:
         parameters["nonce"] = nonce
     return AuthorizationRequest(_with_parameters(endpoint, parameters), state, nonce, verifier)
 
@@ -120,6 +122,15 @@ def _require_endpoint(configuration: SmartConfiguration) -> str:
             "The record system does not say where its users sign in.",
         )
     return configuration.authorization_endpoint
+
+
+def _require_tie(registration: ClientRegistration, configuration: SmartConfiguration) -> None:
+    promised = "S256" in configuration.code_challenge_methods_supported
+    if not registration.send_nonce and not promised:
+        raise DiscoveryError(
+            "pkce_unsupported",
+            "The record system neither repeats what protects the sign-in nor promises PKCE.",
+        )
 
 
 def _with_parameters(endpoint: str, parameters: dict[str, str]) -> str:

@@ -66,7 +66,7 @@ def verify_id_token(
     *,
     issuer: str,
     client_id: str,
-    nonce: str,
+    nonce: str | None,
     server_keys: Sequence[ServerKey],
     fhir_base: str,
     now_s: int | None = None,
@@ -81,8 +81,8 @@ def verify_id_token(
         Issuer from the SMART configuration, compared character by character.
     client_id : str
         Must be in ``aud``; and be ``azp`` where there is one or there are several audiences.
-    nonce : str
-        Of the authorization request.
+    nonce : str or None
+        Of the authorization request; None where it had none.
     server_keys : sequence
         The server's keys. A token without ``kid`` is tried with each that fits its algorithm.
     fhir_base : str
@@ -111,9 +111,7 @@ def verify_id_token(
     if claims.get("iss") != issuer:
         raise _rejected("issuer_mismatch", "was issued by another system")
     _check_audience(claims, client_id)
-    arrived_nonce = claims.get("nonce")
-    if not isinstance(arrived_nonce, str) or not same_secret(arrived_nonce, nonce):
-        raise _rejected("nonce_mismatch", "belongs to another sign-in")
+    _check_nonce(claims, nonce)
     _check_times(claims, int(time.time()) if now_s is None else now_s)
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject:
@@ -169,6 +167,12 @@ def _check_audience(claims: Mapping[str, Any], client_id: str) -> None:
     authorized = claims.get("azp")
     if authorized != client_id and (authorized is not None or len(audiences) > 1):
         raise _rejected("audience_mismatch", "was issued to another app")
+
+
+def _check_nonce(claims: Mapping[str, Any], nonce: str | None) -> None:
+    arrived = claims.get("nonce")
+    if nonce is not None and not (isinstance(arrived, str) and same_secret(arrived, nonce)):
+        raise _rejected("nonce_mismatch", "belongs to another sign-in")
 
 
 def _check_times(claims: Mapping[str, Any], now_s: int) -> None:

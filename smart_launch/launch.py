@@ -239,7 +239,7 @@ def _identify(
             id_token,
             issuer=configuration.id_token_issuer,
             client_id=registration.client_id,
-            nonce=nonce,
+            nonce=nonce if registration.send_nonce else None,
             server_keys=server_keys,
             fhir_base=registration.fhir_base,
         )

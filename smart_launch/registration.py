@@ -37,6 +37,9 @@ class ClientRegistration:
         For ``private_key``: which of our keys signs the assertion.
     jwks_url : str, optional
         Where our public keys are served, when the EHR registered that address; sent as ``jku``.
+    send_nonce : bool
+        False for an EHR whose id_tokens do not repeat the nonce: then none is sent, and the EHR
+        must promise PKCE, which ties the code to its launch as well (RFC 9700 2.1.1).
 
     Raises
     ------
@@ -56,6 +59,7 @@ class ClientRegistration:
     client_secret: str | None = field(default=None, repr=False)
     signing_algorithm: str = "ES384"
     jwks_url: str | None = None
+    send_nonce: bool = True
 
     def __post_init__(self) -> None:
         """Refuse an entry that could only fail later, in front of a clinician."""

@@ -14,6 +14,7 @@ from plugin.scopes import DEFAULT_SCOPES
 from smart_launch.authorization import build_authorization_request
 from smart_launch.client_keys import KeySet
 from smart_launch.discovery import SmartConfiguration
+from smart_launch.errors import DiscoveryError, TokenRejected
 from smart_launch.http import Http
 from smart_launch.launch import begin_launch, refresh, revoke
 from smart_launch.registration import ClientRegistration
@@ -157,3 +158,34 @@ def test_served_keys_are_bare_keys_with_different_kids(our_keys: KeySet) -> None
         assert material <= key.keys()
         assert not {"x5c", "x5u", "x5t", "d", "p", "q", "k"} & key.keys()
         assert all(isinstance(key[name], str) and key[name] for name in material | {"kid"})
+
+
+def test_a_server_that_repeats_no_nonce_is_launched_from_only_where_none_is_sent(
+    http: Http, ehr: AuthorizationServer
+) -> None:
+    # As the simulated server of the public test kit does it.
+    ehr.id_claims = {"nonce": None}
+    with pytest.raises(TokenRejected, match="nonce_mismatch"):
+        launched(http, ehr)
+    ehr.token_answer = {"id_token": ehr.id_token(None)}
+    done = launched(http, ehr, registered(ehr, send_nonce=False))
+    assert done.identity is not None
+    assert done.identity.subject == "user-1"
+
+
+def test_without_a_nonce_pkce_must_be_promised(http: Http, ehr: AuthorizationServer) -> None:
+    del ehr.configuration["code_challenge_methods_supported"]
+    begin_launch(http, registered(ehr), launch="x")
+    with pytest.raises(DiscoveryError, match="pkce_unsupported"):
+        begin_launch(http, registered(ehr, send_nonce=False), launch="x")
+
+
+def test_without_a_nonce_the_rest_of_the_id_token_is_checked_as_ever(
+    http: Http, ehr: AuthorizationServer
+) -> None:
+    registration = registered(ehr, send_nonce=False)
+    for wrong in ({"aud": "another"}, {"iss": "https://evil.example"}, {"exp": 1_000_000}):
+        ehr.id_claims = {"nonce": None} | wrong
+        ehr.token_answer = {"id_token": ehr.id_token(None)}
+        with pytest.raises(TokenRejected):
+            launched(http, ehr, registration)

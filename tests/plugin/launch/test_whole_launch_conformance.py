@@ -54,8 +54,9 @@ KINDS = pytest.mark.parametrize(
         | {"client_id": "wetread-secret", "authentication": "secret", "client_secret": SECRET},
         {"send_jwks_url": False},
         {"signing_algorithm": "RS384"},
+        {"send_nonce": False},
     ],
-    ids=["public", "secret", "ES384", "RS384 with jku"],
+    ids=["public", "secret", "ES384", "RS384 with jku", "without nonce"],
 )
 
 
@@ -102,7 +103,8 @@ def check_authorization(at: WetreadAtSandbox) -> None:
         "code_challenge_method": "S256",
     }
     assert expected.items() <= authorize.query.items()
-    assert {"launch", "scope", "state", "nonce", "code_challenge"} <= authorize.query.keys()
+    assert {"launch", "scope", "state", "code_challenge"} <= authorize.query.keys()
+    assert ("nonce" in authorize.query) is at.ehr.send_nonce
     assert not {"max_age", "auth_time", "prompt"} & authorize.query.keys()
 
 
