@@ -194,7 +194,9 @@ def test_worker_of_an_earlier_run_is_not_called_alive(env: dict[str, str]) -> No
         with database.session() as session:
             session.add(Heartbeat(worker=f"w{age}", at=time.time() - age))
         result = result_of(env, "worker")
-        assert (result.kind, f"{age:.0f}" in result.text) == (kind, True)
+        assert result.kind == kind
+        # A busy machine takes some seconds to look.
+        assert any(f"{age + late:.0f}" in result.text for late in range(10))
     database.close()
 
 
