@@ -7,39 +7,13 @@ import json
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
+
+from tests.plugin.reading.wire import Reply, Request, handler, query_of
 
 Resource = dict[str, Any]
-
-
-@dataclass
-class Request:
-    """One request as it arrived."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    def form(self) -> dict[str, str]:
-        return dict(parse_qsl(self.body.decode()))
-
-
-@dataclass
-class Reply:
-    """One answer; `cut` sends so many bytes and closes, whatever the headers promised."""
-
-    status: int
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-    cut: int | None = None
 
 
 def fhir(status: int, resource: Resource, **headers: str) -> Reply:
@@ -95,7 +69,7 @@ class Hospital:
         self.takes_batches, self.reads_in_transactions = True, True
         self._counter = itertools.count(1)
         self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler(self.answer))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
@@ -267,7 +241,7 @@ class Hospital:
     def _entry(self, entry: Resource, request: Request) -> Resource:
         """Answer a read or a search inside a Bundle as if it had come by itself."""
         parts = urlsplit(f"/fhir/{entry['request']['url']}")
-        asked = Request("GET", parts.path, _query(parts.query), request.headers, b"")
+        asked = Request("GET", parts.path, query_of(parts.query), request.headers, b"")
         reply = self.answer(asked)
         body = json.loads(reply.body) if reply.body[:1] == b"{" else {}
         status = {"status": str(reply.status)}
@@ -301,12 +275,6 @@ class Hospital:
         )
 
 
-def _query(text: str) -> dict[str, str]:
-    """Take a query apart; what comes more than once is joined by spaces."""
-    pairs = parse_qsl(text)
-    return {name: " ".join(v for n, v in pairs if n == name) for name, _ in pairs}
-
-
 def _fits(resource: Resource, query: dict[str, str]) -> bool:
     for name, value in query.items():
         if name in ("patient", "subject"):
@@ -321,38 +289,3 @@ def _fits(resource: Resource, query: dict[str, str]) -> bool:
             if (system, number) not in pairs:
                 return False
     return True
-
-
-def _handler(hospital: Hospital) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        # Head and body in one packet: two would wait for a delayed acknowledgement (40 ms).
-        wbufsize = -1
-        disable_nagle_algorithm = True
-
-        def _do(self) -> None:
-            size = int(self.headers.get("Content-Length") or 0)
-            parts = urlsplit(self.path)
-            request = Request(
-                self.command,
-                parts.path,
-                _query(parts.query),
-                {name.lower(): value for name, value in self.headers.items()},
-                self.rfile.read(size),
-            )
-            reply = hospital.answer(request)
-            self.send_response(reply.status)
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body)))
-            self.end_headers()
-            self.wfile.write(reply.body if reply.cut is None else reply.body[: reply.cut])
-            if reply.cut is not None:
-                self.close_connection = True
-
-        do_GET = do_POST = do_PUT = _do  # noqa: N815 (the names that http.server calls)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    return Handler

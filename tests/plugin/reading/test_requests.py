@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from plugin.launching.launches import OpenLaunch
-from plugin.offers import TRY_AGAIN_SECONDS, Offers
 from plugin.readings import DONE, Reading
 from tests.plugin.reading.conftest import Jobs, assert_stopped_cleanly
 from tests.plugin.reading.hospital import Hospital, Reply, Request, fhir, outcome
@@ -291,18 +290,3 @@ def test_an_answer_that_does_not_read_the_report_is_no_proof(
     assert_saved(jobs.read(launch))
     wire = on_the_wire(hospital)
     assert wire[-1].startswith("GET DiagnosticReport/"), wire
-
-
-# What was refused is tried again after a while
-
-
-def test_what_was_refused_is_tried_again_after_a_while() -> None:
-    now = [100.0]
-    offers = Offers(clock=lambda: now[0])
-    assert offers.has("https://a.example/fhir", "batch")
-    offers.refused("https://a.example/fhir", "batch")
-    assert not offers.has("https://a.example/fhir", "batch")
-    assert offers.has("https://a.example/fhir", "include")
-    assert offers.has("https://b.example/fhir", "batch")
-    now[0] += TRY_AGAIN_SECONDS + 1
-    assert offers.has("https://a.example/fhir", "batch")
