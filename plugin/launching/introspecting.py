@@ -1,8 +1,10 @@
 """What the authorization server says of the token that it has just given, against what it gave.
 
 A server that does not offer introspection, or refuses it to this client, says nothing: the launch
-goes on. One whose own answer contradicts the launch is not believed in either. A public client
-cannot prove who it is, which introspection needs (RFC 7662 2.1): it would only fill the server's
+goes on. So does a bare "not active": that is also the answer to a client that may not ask about
+this token (RFC 7662 2.2; Keycloak says it to all but the token's audience), and a token that is
+dead indeed fails at the first request. One whose own answer contradicts the launch is not believed
+in either. A public client cannot prove who it is, which introspection needs (RFC 7662 2.1): it would only fill the server's
 log with refused requests, and does not ask.
 """
 
@@ -35,7 +37,7 @@ def check_token(
     Raises
     ------
     LaunchDenied
-        It is not active, or belongs to another client, patient or user than the launch.
+        It belongs to another client, patient or user than the launch.
 
     References
     ----------
@@ -54,6 +56,9 @@ def check_token(
     except SmartError as error:
         log.info("introspection_refused", extra={"ehr": ehr.id, "code": error.code})
         return
+    if told is not None and not told.active:
+        log.info("introspection_withheld", extra={"ehr": ehr.id})
+        return
     contradiction = None if told is None else _contradiction(told, registration, completed)
     if contradiction is not None:
         raise LaunchDenied(
@@ -68,8 +73,6 @@ def _contradiction(
     told: Introspection, registration: ClientRegistration, completed: CompletedLaunch
 ) -> str | None:
     """Name what does not fit; what the server leaves out contradicts nothing."""
-    if not told.active:
-        return "it says that this one is not active"
     if told.client_id not in (None, registration.client_id):
         return "it says that this one belongs to another app"
     if told.patient not in (None, completed.context.patient):

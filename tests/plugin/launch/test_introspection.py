@@ -77,12 +77,11 @@ def test_a_hospital_without_introspection_is_not_asked(
 @pytest.mark.parametrize(
     "told",
     [
-        {"active": False},
         {"client_id": "another"},
         {"patient": "p-2"},
         {"fhirUser": "Practitioner/2"},
     ],
-    ids=["inactive", "client", "patient", "user"],
+    ids=["client", "patient", "user"],
 )
 def test_a_token_that_is_not_this_launchs_opens_nothing_and_is_given_back(
     browser: Browser, offered: Hospital, services: Services, told: dict[str, Any]
@@ -111,6 +110,16 @@ def test_what_the_hospital_leaves_out_contradicts_nothing(
 ) -> None:
     offered.behaviour.introspection = told
     assert browser.open()
+
+
+def test_a_hospital_that_tells_only_a_tokens_audience_does_not_stop_the_launch(
+    browser: Browser, offered: Hospital, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="wetread")
+    offered.behaviour.introspection = {"active": False}
+    assert browser.open()
+    assert "introspection_withheld" in caplog.messages
+    assert offered.revoked == []
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500])
