@@ -4,8 +4,8 @@ A server that does not offer introspection, or refuses it to this client, says n
 goes on. So does a bare "not active": that is also the answer to a client that may not ask about
 this token (RFC 7662 2.2; Keycloak says it to all but the token's audience), and a token that is
 dead indeed fails at the first request. One whose own answer contradicts the launch is not believed
-in either. A public client cannot prove who it is, which introspection needs (RFC 7662 2.1): it would only fill the server's
-log with refused requests, and does not ask.
+in either. A public client cannot prove who it is, which introspection needs (RFC 7662 2.1): it
+would only fill the server's log with refused requests, and does not ask.
 """
 
 from __future__ import annotations
