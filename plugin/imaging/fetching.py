@@ -151,7 +151,7 @@ class StudyFetch:
         return part
 
     def _keep(self, part: Path, order: SeriesOrder, uid: str) -> None:
-        part.replace(self.folder / f"{order.number:04}-{order.place(uid):05}.dcm")
+        part.replace(self.folder / f"{order.number:04}-{order.place(uid) + 1:05}.dcm")
         order.arrived.add(uid)
 
 

@@ -208,7 +208,7 @@ def test_the_cache_is_private_and_forgets(jobs: Jobs, launch: OpenLaunch) -> Non
     jobs.read(launch)
     cache = jobs.runner.shop.cache
     files = [path for path in cache.root.rglob("*") if path.is_file()]
-    assert {path.name for path in files} >= {"00001.dcm", "heat-map.png", "report.pdf"}
+    assert {path.name for path in files} >= {"0001-00001.dcm", "heat-map.png", "report.pdf"}
     for path in cache.root.rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) == (0o600 if path.is_file() else 0o700)
     assert cache.purge(1000) == 0
