@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import stat
 import threading
 import time
@@ -15,6 +16,7 @@ from plugin.errors import LaunchExpired
 from plugin.imaging.allowance import Allowance
 from plugin.imaging.fetching import CONNECTIONS
 from plugin.imaging.pacs_errors import ImageMissing, PacsError, PacsUnavailable
+from plugin.settings import Settings
 from smart_launch.http import HttpLimits
 from tests.plugin.imaging.archive import END, HEAD, KIND, SERIES, Archive, image, related, written
 from tests.plugin.imaging.conftest import MEGABYTE, Fetching, series_entry, study_at
@@ -370,6 +372,21 @@ def test_memory_does_not_grow_with_the_study(archive: Archive, fetching: Fetchin
     tracemalloc.stop()
     assert sum(path.stat().st_size for path in fetched.files) > size * count
     assert peak < 8 * MEGABYTE
+
+
+def test_a_ct_of_1200_slices_is_within_what_is_allowed_unless_somebody_says_otherwise(
+    archive: Archive, fetching: Fetching
+) -> None:
+    default = {entry.name: entry.default for entry in dataclasses.fields(Settings)}
+    assert default["study_megabytes"] > 1200 * 512 * 512 * 2 / MEGABYTE
+    names = [f"{FIRST}.{number}" for number in range(1000, 2200)]
+    template = image(FIRST, names[0])
+    slices = [template.replace(names[0].encode(), uid.encode()) for uid in names]
+    archive.says(related(slices), FIRST)
+    allowance = Allowance(default["study_images"], MEGABYTE, 100 * MEGABYTE)
+    fetched = fetching(study_at(archive, series_entry(FIRST, names)), allowance)
+    assert len(fetched.files) == 1200
+    assert archive.asked() == [f"series/{FIRST}"]
 
 
 def test_a_number_that_is_no_uid_never_gets_into_an_address(
