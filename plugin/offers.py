@@ -11,7 +11,15 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-Offer = Literal["batch", "elements", "include", "only_new", "read_in_transaction"]
+Offer = Literal[
+    "batch",
+    "elements",
+    "include",
+    "only_new",
+    "provenance_in_transaction",
+    "read_in_transaction",
+    "version_zero",
+]
 
 TRY_AGAIN_SECONDS = 3600.0
 

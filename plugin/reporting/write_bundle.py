@@ -7,12 +7,13 @@ that writes the report says what the record holds of it afterwards. Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
+from plugin.reporting.only_new import NO_VERSION, OnlyNew
 from plugin.reporting.report import ReportResources
-from smart_launch.errors import FhirError
+from smart_launch.errors import FhirError, FhirRejected
 from smart_launch.fhir_batch import Read, stored_in
 from smart_launch.stored import Stored
 
@@ -27,8 +28,8 @@ class WriteBundle:
         The Observation that an attempt which broke off has left.
     provenance : bool
         A Provenance is created too.
-    only_new : bool
-        Ask the server to refuse where something lies already. R4 does not define this for PUT.
+    only_new : OnlyNew
+        How the server is asked to refuse where something lies already.
     read_back : bool
         Ask for the report as it is afterwards. Not every server takes a read in a transaction.
     """
@@ -37,13 +38,27 @@ class WriteBundle:
     resources: ReportResources
     earlier: Stored | None
     provenance: bool
-    only_new: bool
+    only_new: OnlyNew
     read_back: bool
 
     @property
     def place(self) -> str:
         """Where the report goes, ``Type/id``."""
         return self._report.address
+
+    def after(self, error: FhirError) -> WriteBundle | None:
+        """Give what is sent once more after a refusal; None if there is nothing to leave out.
+
+        A server that does not accept the content may mean the Provenance: the user who launched may
+        not be in this record (HAPI then refuses the whole).
+        """
+        only_new = self.only_new.after(error)
+        if isinstance(error, FhirRejected):
+            plain = replace(
+                self, only_new=only_new or self.only_new, read_back=False, provenance=False
+            )
+            return None if plain == self else plain
+        return None if only_new is None else replace(self, only_new=only_new)
 
     def as_json(self) -> dict[str, Any]:
         """Write the Bundle: the Observation first, the report's reading last."""
@@ -77,8 +92,10 @@ class WriteBundle:
     def _put(self, resource: dict[str, Any], earlier: Stored | None) -> dict[str, Any]:
         place = f"{resource['resourceType']}/{resource['id']}"
         request = {"method": "PUT", "url": place}
-        if earlier is None and self.only_new:
+        if earlier is None and self.only_new.none_match:
             request["ifNoneMatch"] = "*"
+        if earlier is None and self.only_new.version_zero:
+            request["ifMatch"] = f'W/"{NO_VERSION}"'
         elif earlier is not None and earlier.version is not None:
             request["ifMatch"] = f'W/"{earlier.version}"'
         return {"fullUrl": f"{self.base_url}/{place}", "resource": resource, "request": request}

@@ -9,13 +9,21 @@ The Provenance is created (its scope allows no more), so it needs an id from the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from plugin.reporting.fhir_codes import READING_KEY
+from plugin.reporting.only_new import NO_VERSION, blame, conditions_for
 from plugin.reporting.report import ReportResources, own_id
 from plugin.reporting.write_bundle import WriteBundle
-from plugin.reporting.writer import Answers, ForeignReport, Outcome, Writer, replaced, without_id
+from plugin.reporting.writer import (
+    APART,
+    Answers,
+    ForeignReport,
+    Outcome,
+    Writer,
+    replaced,
+    without_id,
+)
 from plugin.reporting.written_over import entries_that_met_one, was_written_over
 from smart_launch.errors import FhirConflict, FhirForbidden, FhirNotFound, FhirRejected
 from smart_launch.fhir_batch import Answered, Question, Read, Search, matches_from, read_from
@@ -80,18 +88,22 @@ class PutWriter(Writer):
             raise replaced(stored.location)
 
     def _put_new(self, resource: dict[str, Any]) -> Stored:
-        self.begin()
-        if not self.record.offers("only_new"):
-            return self.record.update(resource)
-        try:
-            return self.record.update(resource, only_new=True)
-        except FhirRejected:
-            # R4 defines If-None-Match for reads only, and some servers refuse it elsewhere.
+        """Put an entry where none lies; look again before a condition is left out."""
+        first = taken = conditions_for(self.record)
+        while True:
+            self.begin()
+            try:
+                match = NO_VERSION if taken.version_zero else None
+                stored = self.record.update(resource, if_match=match, only_new=taken.none_match)
+            except (FhirRejected, FhirConflict, FhirNotFound) as error:
+                simpler = taken.after(error)
+                if simpler is None:
+                    raise
+            else:
+                blame(self.record, first, taken)
+                return stored
             require_absent(*self.record.ask_all(self._under_our_id(resource["resourceType"])))
-        self.begin()
-        stored = self.record.update(resource)
-        self.record.note_refused("only_new")
-        return stored
+            taken = simpler
 
 
 class TransactionWriter(PutWriter):
@@ -100,36 +112,52 @@ class TransactionWriter(PutWriter):
     def write(self, resources: ReportResources, answers: Answers) -> Outcome:
         """PUT Observation and report, create the Provenance and read the report, in one Bundle."""
         earlier, lying = self.usable_finding(answers), self.report_in(answers)
-        bundle = WriteBundle(
+        first = WriteBundle(
             base_url=self.record.base_url,
             resources=resources,
             earlier=earlier,
-            provenance=self.target.provenance,
-            only_new=self.record.offers("only_new"),
+            provenance=self.target.provenance and not self._provenance_goes_apart,
+            only_new=conditions_for(self.record),
             read_back=self.record.offers("read_in_transaction"),
         )
         if lying is not None:
-            return Outcome(bundle.place, existed=True, report=lying)
-        answer = self._send(bundle)
+            return Outcome(first.place, existed=True, report=lying)
+        taken, answer = self._send(first)
         self._require_new(entries_that_met_one(answer), resources, earlier)
-        return Outcome(bundle.place, report=bundle.report_in(answer))
+        refused = None if taken.provenance else self.write_provenance(resources)
+        self._blame(first, taken, provenance_refused=refused is False)
+        return Outcome(taken.place, report=taken.report_in(answer))
 
-    def _send(self, bundle: WriteBundle) -> Mapping[str, Any]:
-        self.begin()
-        try:
-            return self.record.transaction(bundle.as_json())
-        except FhirRejected:
-            if not (bundle.only_new or bundle.read_back):
-                raise
-        # Perhaps refused for what R4 leaves open; without it we have to look once more ourselves.
-        questions = self.questions if bundle.earlier is None else self.questions[1:]
-        require_absent(*self.record.ask_all(*questions))
-        self.begin()
-        plain = replace(bundle, only_new=False, read_back=False)
-        answer = self.record.transaction(plain.as_json())
-        # If this was not the reason, the next report finds out the other one.
-        self.record.note_refused("read_in_transaction" if bundle.read_back else "only_new")
-        return answer
+    @property
+    def _provenance_goes_apart(self) -> bool:
+        # What was begun in this way is ended in it: else a retry might create a second one.
+        begun = self.journal.has(APART, self.target.key)
+        return begun or not self.record.offers("provenance_in_transaction")
+
+    def _send(self, bundle: WriteBundle) -> tuple[WriteBundle, Mapping[str, Any]]:
+        """Send it; look again before something is left out. Gives what the record took."""
+        while True:
+            if self.target.provenance and not bundle.provenance:
+                self.journal.note(APART, self.target.key)
+            self.begin()
+            try:
+                return bundle, self.record.transaction(bundle.as_json())
+            except (FhirRejected, FhirConflict, FhirNotFound) as error:
+                simpler = bundle.after(error)
+                if simpler is None:
+                    raise
+            questions = self.questions if bundle.earlier is None else self.questions[1:]
+            require_absent(*self.record.ask_all(*questions))
+            bundle = simpler
+
+    def _blame(self, first: WriteBundle, taken: WriteBundle, *, provenance_refused: bool) -> None:
+        """Remember one thing that may have been the reason of a refusal."""
+        if first.provenance and provenance_refused:
+            self.record.note_refused("provenance_in_transaction")
+        elif first.read_back and not taken.read_back:
+            self.record.note_refused("read_in_transaction")
+        else:
+            blame(self.record, first.only_new, taken.only_new)
 
     def _require_new(
         self, met: Mapping[int, str | None], resources: ReportResources, earlier: Stored | None
@@ -142,7 +170,9 @@ class TransactionWriter(PutWriter):
                 raise replaced(place)
 
     def complete(self, report: Mapping[str, Any], resources: ReportResources) -> None:
-        """Owe nothing: a transaction is whole or was not."""
+        """Owe nothing, as a transaction is whole or was not; but what was sent apart."""
+        if self.journal.has(APART, self.target.key):
+            super().complete(report, resources)
 
 
 class CreateWriter(Writer):

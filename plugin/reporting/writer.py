@@ -26,6 +26,8 @@ log = logging.getLogger("wetread.write_back")
 
 BEGUN = "begun"
 PROVENANCE = "provenance"
+# The Provenance is not part of the transaction, so that it may be owed.
+APART = "apart"
 Answers = Sequence[Answered]
 REFUSED = (FhirForbidden, FhirNotFound, FhirRejected, FhirConflict)
 
@@ -153,17 +155,27 @@ class Writer:
             place = f"DiagnosticReport/{report['id']}"
             self.write_provenance(resources.refer_to(place, observation))
 
-    def write_provenance(self, resources: ReportResources) -> None:
-        """Create the Provenance; whatever becomes of it, the report is there."""
+    def write_provenance(self, resources: ReportResources) -> bool | None:
+        """Create the Provenance; whatever becomes of it, the report is there.
+
+        Returns
+        -------
+        bool or None
+            False if the record refused it; None if it is not known, or none is to be written.
+        """
+        taken = None
         try:
             if self.target.provenance:
                 self.record.create(without_id(resources.provenance))
+                taken = True
         except REFUSED as error:
             log.warning("provenance_refused", extra={"code": error.code})
+            taken = False
         except (SmartError, LaunchExpired) as error:
             log.warning("provenance_missing", extra={"code": error.code})
-            return
+            return None
         self.journal.note(PROVENANCE, self.target.key)
+        return taken
 
     def require_ours(self, resource: Mapping[str, Any]) -> None:
         """Refuse to touch an Observation of another subject, or one that somebody worked on.

@@ -47,6 +47,9 @@ class Hospital:
         (method, pattern of the path, function); the first function that gives a reply wins.
     hears_only_new : bool
         An update with If-None-Match is refused where something lies; many servers ignore that.
+    of_version_0 : str
+        What it makes of If-Match: W/"0": "ignored"; "hapi" (nothing may lie there) or "strict"
+        (refused where nothing lies, since what is not there has no version: RFC 9110 13.1.1).
     says_status : bool
         The entries of a transaction's answer have a status; some servers leave it out.
     takes_batches, reads_in_transactions : bool
@@ -66,6 +69,7 @@ class Hospital:
         self.requests: list[Request] = []
         self.own_ids = own_ids
         self.hears_only_new, self.says_status = False, True
+        self.of_version_0 = "ignored"
         self.takes_batches, self.reads_in_transactions = True, True
         self._counter = itertools.count(1)
         self._lock = threading.RLock()
@@ -223,6 +227,9 @@ class Hospital:
     def _put(self, resource: Resource, if_match: str | None, if_none_match: str | None) -> Reply:
         place = f"{resource['resourceType']}/{resource['id']}"
         existing = self.resources.get(place)
+        refused_by = {"hapi": existing is not None, "strict": True, "ignored": False}
+        if if_match == "0" and not refused_by[self.of_version_0]:
+            if_match = None
         if existing is None and not self.own_ids:
             return outcome(405)
         if if_match and (existing is None or existing["meta"]["versionId"] != if_match):

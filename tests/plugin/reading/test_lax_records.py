@@ -196,3 +196,32 @@ def test_a_condition_that_was_refused_is_not_sent_again_for_a_while(
     for one in writes:
         assert b"ifNoneMatch" not in one.body
         assert "if-none-match" not in one.headers
+
+
+@OWN_IDS
+def test_a_record_for_which_what_is_not_there_has_no_version_is_asked_once_and_written_to(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, ehr_changes: dict[str, Any]
+) -> None:
+    hospital.of_version_0 = "strict"
+    first = jobs.read(launch)
+    forget_reports(hospital)
+    hospital.requests.clear()
+    second = jobs.read(launch)
+    for row in (first, second):
+        assert row.report is not None
+        assert row.report["saved"] is True
+    writes = [r for r in hospital.requests if r.method in ("PUT", "POST")]
+    conditions = [r.headers.get("if-match", "") + r.body.decode() for r in writes]
+    assert not [one for one in conditions if 'W/"0"' in one or 'W/\\"0\\"' in one]
+
+
+def test_before_writing_to_a_record_without_version_0_it_is_looked_at_again(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch
+) -> None:
+    hospital.of_version_0 = "strict"
+    sign_at_the_last_moment(hospital)
+    row = jobs.read(launch)
+    (report,) = hospital.of_type("DiagnosticReport")
+    assert (report["status"], report["conclusion"]) == tuple(HUMAN.values())
+    assert row.report is not None
+    assert (row.report["saved"], row.report["status"]) == (False, "final")

@@ -53,6 +53,22 @@ def test_a_record_that_is_asked_to_take_new_reports_only_keeps_the_clinicians(
 
 
 @OWN_IDS
+def test_a_record_for_which_nothing_there_is_version_0_keeps_the_clinicians(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, ehr_changes: dict[str, Any]
+) -> None:
+    hospital.of_version_0 = "hapi"
+    sign_at_the_last_moment(hospital)
+    row = jobs.read(launch)
+    (report,) = hospital.of_type("DiagnosticReport")
+    assert (report["status"], report["conclusion"]) == ("final", "By a reader.")
+    assert [one["status"] for one in hospital.history[f"DiagnosticReport/{report['id']}"]] == [
+        "final"
+    ]
+    assert row.report is not None
+    assert (row.report["saved"], row.report["status"]) == (False, "final")
+
+
+@OWN_IDS
 def test_an_entry_that_was_written_over_raises_an_alarm(
     jobs: Jobs,
     hospital: Hospital,
