@@ -24,13 +24,15 @@ scopes.py                 what was granted against what is needed
 launch.py                 the steps above as three calls
 introspection.py          what the server says of a token that it gave
 backend.py                a token without a user (backend services)
-fhir_client.py            reading and writing FHIR with the token
+fhir_client.py            writing FHIR with the token
+fhir_reader.py            reading and searching it, several things at once too
+fhir_batch.py             questions and answers of a batch
 fhir_answers.py           status and OperationOutcome (outcome.py) as errors
 fhir_addresses.py         references, Location, next links
 fhir_bundles.py           entries and pages of a search
 stored.py                 what a create or an update stored
 ========================  =====================================================
 
-Only ``http.py`` and ``fhir_client.py`` send; every other file turns plain values
+Only ``http.py`` sends, and ``fhir_client.py`` and ``fhir_reader.py`` through it; every other file turns plain values
 into plain values.
 """
