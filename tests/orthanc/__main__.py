@@ -9,7 +9,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.orthanc.server import OrthancError, running_orthanc
+from tests.orthanc.server import SENDERS, OrthancError, running_orthanc
 
 
 def main() -> int:
@@ -27,7 +27,9 @@ def main() -> int:
                 running_orthanc(folder.absolute(), choice.port, choice.dicom_port)
             )
             print(f"DICOMweb  {orthanc.dicomweb_url}")
-            print(f"DICOM     {orthanc.aet}@{orthanc.host}:{orthanc.dicom_port}", flush=True)
+            senders = " or ".join(SENDERS)
+            place = f"{orthanc.aet}@{orthanc.host}:{orthanc.dicom_port}"
+            print(f"DICOM     {place} (C-STORE from {senders})", flush=True)
             return orthanc.process.wait()
         except OrthancError as error:
             print(error, file=sys.stderr)

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import AE
 
-from tests.orthanc.server import Orthanc
+from tests.orthanc.server import SENDERS, Orthanc
 
 # CLARK, Dan of the demo hospital.
 DAN = {"PatientID": "H-1001", "IssuerOfPatientID": "HOSPITAL", "PatientName": "CLARK^Dan"}
@@ -38,9 +38,9 @@ def _series(study: str, count: int, source: str, changes: dict[str, object]) -> 
         yield dataset
 
 
-def send(orthanc: Orthanc, images: Sequence[Dataset]) -> None:
+def send(orthanc: Orthanc, images: Sequence[Dataset], sender: str = SENDERS[0]) -> None:
     """Send images over one association, each as it is encoded; every one must be accepted."""
-    entity = AE(ae_title="SCANNER")
+    entity = AE(ae_title=sender)
     for kind, syntax in {(one.SOPClassUID, one.file_meta.TransferSyntaxUID) for one in images}:
         entity.add_requested_context(kind, syntax)
     association = entity.associate(orthanc.host, orthanc.dicom_port, ae_title=orthanc.aet)

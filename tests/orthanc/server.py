@@ -1,8 +1,8 @@
 """A real Orthanc with its DICOMweb plugin, as a hospital's PACS: Basic authentication, C-STORE.
 
 Orthanc listens on all interfaces: version 1.10 has no setting for the address. So it answers this
-machine only (`RemoteAccessAllowed`), asks for a password made anew for every start, and takes
-C-STORE and C-ECHO over its DICOM port, but gives nothing out there.
+machine only (`RemoteAccessAllowed`, `DicomCheckModalityHost`), asks for a password made anew for
+every start, and takes C-STORE and C-ECHO over its DICOM port, but gives nothing out there.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ PROGRAM = "Orthanc"
 DICOMWEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 HOST = "127.0.0.1"
 AET = "ORTHANC"
+# Who may send images, from this machine: the tests' scanner, and DCMTK's storescu by hand.
+SENDERS = ("SCANNER", "STORESCU")
 USER = "hospital"
 START_S = 30.0
 # A port that is free when looked for may be taken a moment later.
@@ -162,8 +164,10 @@ def configuration(
         "DicomServerEnabled": True,
         "DicomAet": AET,
         "DicomPort": dicom_port,
-        "DicomAlwaysAllowEcho": True,
-        "DicomAlwaysAllowStore": True,
+        "DicomModalities": {name.lower(): [name, HOST, 104] for name in SENDERS},
+        "DicomCheckModalityHost": True,
+        "DicomAlwaysAllowEcho": False,
+        "DicomAlwaysAllowStore": False,
         "DicomAlwaysAllowFind": False,
         "DicomAlwaysAllowGet": False,
         "DicomAlwaysAllowMove": False,

@@ -147,6 +147,11 @@ def test_orthanc_gives_nothing_without_its_password(orthanc: Orthanc) -> None:
         assert requests.get(address, auth=account, timeout=10).status_code == 401
 
 
+def test_orthanc_takes_images_from_the_senders_that_it_knows_only(orthanc: Orthanc) -> None:
+    with pytest.raises(RuntimeError, match="must"):
+        send(orthanc, scan(1), sender="STRANGER")
+
+
 @pytest.fixture(autouse=True)
 def no_leftovers(tmp_path: Path) -> Iterator[None]:
     """Whatever happened, nothing half is kept."""
