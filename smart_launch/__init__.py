@@ -33,6 +33,6 @@ fhir_bundles.py           entries and pages of a search
 stored.py                 what a create or an update stored
 ========================  =====================================================
 
-Only ``http.py`` sends, and ``fhir_client.py`` and ``fhir_reader.py`` through it; every other file turns plain values
-into plain values.
+Only ``http.py`` sends, and ``fhir_client.py`` and ``fhir_reader.py`` through it; every
+other file turns plain values into plain values.
 """
