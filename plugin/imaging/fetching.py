@@ -62,8 +62,9 @@ class StudyFetch:
         try:
             self._at_once([partial(self._series, order) for order in orders])
             missing = [(order, uid) for order in orders for uid in order.missing()]
-            # The first alone: an archive that refuses one is not asked for a thousand.
-            for some in (missing[:1], missing[1:]):
+            # Of many the first alone: an archive that refuses one is not asked for a thousand.
+            probe = 1 if len(missing) > CONNECTIONS else len(missing)
+            for some in (missing[:probe], missing[probe:]):
                 self._at_once([partial(self._image, order, uid) for order, uid in some])
         except (ImageMissing, RequestRefused) as error:
             if any(order.arrived for order in orders):

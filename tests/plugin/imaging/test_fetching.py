@@ -305,6 +305,36 @@ def test_series_come_at_the_same_time(archive: Archive, fetching: Fetching) -> N
     assert found(fetched) == [*names[0], *names[1]]
 
 
+def test_an_archive_that_refuses_one_image_of_many_is_not_asked_for_the_others(
+    archive: Archive, fetching: Fetching
+) -> None:
+    names = archive.holds(FIRST, 50)
+    archive.says(Says(400), FIRST)
+    for uid in names:
+        archive.says(Says(403), FIRST, uid)
+    with pytest.raises(PacsError, match="refused"):
+        fetching(study_at(archive, series_entry(FIRST, names)))
+    assert archive.asked() == [f"series/{FIRST}", f"series/{FIRST}/instances/{names[0]}"]
+
+
+def test_the_views_of_a_radiograph_are_asked_for_together(
+    archive: Archive, fetching: Fetching
+) -> None:
+    together = threading.Barrier(2, timeout=5)
+    names = [archive.holds(one, 1) for one in SERIES[:2]]
+
+    def both(asked: Asked) -> Says:
+        together.wait()
+        series, uid = asked.path.split("/")[5], asked.path.rpartition("/")[2]
+        return Says(200, related([archive.images[series, uid]]), {"Content-Type": KIND})
+
+    for one, (uid,) in zip(SERIES, names, strict=False):
+        archive.book.says("GET", archive.path(one, uid), both)
+    fetched = fetching(study_at(archive, *map(series_entry, SERIES[:2], names)))
+    assert found(fetched) == [*names[0], *names[1]]
+    assert len(archive.asked()) == 2
+
+
 def test_when_one_series_fails_the_others_are_not_waited_for(
     archive: Archive, fetching: Fetching
 ) -> None:
