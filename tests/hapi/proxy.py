@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -24,9 +25,25 @@ class Answer:
     body: bytes
 
 
-Forward = Callable[[], Answer]
+@dataclass(frozen=True)
+class Exchange:
+    """A request that has arrived.
+
+    Attributes
+    ----------
+    line : str
+        ``METHOD path?query``.
+    forward : callable
+        Sends it to the server and gives the answer.
+    """
+
+    line: str
+    body: bytes
+    forward: Callable[[], Answer]
+
+
 # Hands the request on when it likes, or never; None closes the connection without an answer.
-Trick = Callable[[Forward], Answer | None]
+Trick = Callable[[Exchange], Answer | None]
 
 
 class Proxy:
@@ -41,12 +58,15 @@ class Proxy:
     ----------
     requests : list of str
         ``METHOD path?query`` of every request, in order.
+    failures : list of Exception
+        What tricks raised; nobody else would hear of it.
     """
 
     def __init__(self, url: str) -> None:
         self._behind = urlsplit(url)
         self.requests: list[str] = []
-        self._tricks: list[tuple[re.Pattern[str], Trick]] = []
+        self.failures: list[Exception] = []
+        self._tricks: list[tuple[re.Pattern[str], bytes, Trick]] = []
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -66,29 +86,32 @@ class Proxy:
         """FHIR base as seen through the proxy."""
         return f"http://127.0.0.1:{self._server.server_address[1]}{self._behind.path}"
 
-    def once(self, pattern: str, trick: Trick) -> None:
-        """Play a trick on the next request that fits ``METHOD path?query``."""
+    def once(self, pattern: str, trick: Trick, *, holding: bytes = b"") -> None:
+        """Play a trick on the next request whose line fits and whose body holds these bytes."""
         with self._lock:
-            self._tricks.append((re.compile(pattern), trick))
+            self._tricks.append((re.compile(pattern), holding, trick))
 
     def all_played(self) -> bool:
         """Whether no trick is waiting: a test whose trick was never met has shown nothing."""
         with self._lock:
             return not self._tricks
 
-    def answer(self, line: str, forward: Forward) -> Answer | None:
+    def answer(self, exchange: Exchange) -> Answer | None:
         """Note a request and give its answer; None where there is none."""
-        trick = self._noted(line)
+        trick = self._noted(exchange)
         try:
-            return forward() if trick is None else trick(forward)
+            return exchange.forward() if trick is None else trick(exchange)
         except (OSError, http.client.HTTPException):
             return None  # The server is away.
+        except Exception as error:
+            self.failures.append(error)
+            return None
 
-    def _noted(self, line: str) -> Trick | None:
+    def _noted(self, exchange: Exchange) -> Trick | None:
         with self._lock:
-            self.requests.append(line)
-            for number, (pattern, trick) in enumerate(self._tricks):
-                if pattern.search(line):
+            self.requests.append(exchange.line)
+            for number, (pattern, holding, trick) in enumerate(self._tricks):
+                if pattern.search(exchange.line) and holding in exchange.body:
                     del self._tricks[number]
                     return trick
         return None
@@ -117,9 +140,8 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             method, path = self.command, self.path
             headers = {n: v for n, v in self.headers.items() if n.lower() not in HOP_BY_HOP}
-            answer = proxy.answer(
-                f"{method} {path}", lambda: proxy.forward(method, path, headers, body)
-            )
+            forward = partial(proxy.forward, method, path, headers, body)
+            answer = proxy.answer(Exchange(f"{method} {path}", body, forward))
             if answer is None:
                 self.close_connection = True
                 return

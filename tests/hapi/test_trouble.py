@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
@@ -13,21 +13,21 @@ from plugin.demo.drive import Clinician
 from plugin.demo.processes import DemoError
 from tests.hapi.chart import Resource
 from tests.hapi.clinic import Clinic
-from tests.hapi.proxy import Answer, Forward, Proxy
+from tests.hapi.proxy import Answer, Exchange, Proxy
 from tests.hapi.server import Hapi
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 # Four patients for the tests that write with transactions, one for the one that writes with PUT.
 TRANSACTIONS = pytest.mark.parametrize("clinic", ["transaction-put"], indirect=True, scope="module")
 PUTS = pytest.mark.parametrize("clinic", ["put"], indirect=True, scope="module")
-TRANSACTION = r"^POST /fhir/?$"
+BUNDLE, STUDY, TRANSACTION = r"^POST /fhir/?$", r"^GET /fhir/ImagingStudy\?.*_id=", b'"transaction"'
 AT_ONCE = 10
 
 
 @pytest.fixture(autouse=True)
 def every_trick_is_met(proxy: Proxy) -> Iterator[None]:
     yield
-    assert proxy.all_played()
+    assert (proxy.all_played(), proxy.failures) == (True, [])
 
 
 def assert_one_report(clinic: Clinic, patient: str) -> Resource:
@@ -59,45 +59,80 @@ class Restart:
         self._hapi = hapi
         self._thread = threading.Thread(target=hapi.start)
 
-    def before(self, _: Forward) -> None:
+    def before(self, _: Exchange) -> None:
         """The request is never carried out."""
         self._hapi.stop()
         self._thread.start()
 
-    def after(self, forward: Forward) -> None:
+    def after(self, exchange: Exchange) -> None:
         """The request is carried out, but nobody hears of it."""
-        assert forward().status == 200
-        self.before(forward)
+        assert exchange.forward().status == 200
+        self.before(exchange)
 
     def join(self) -> None:
         self._thread.join()
 
 
 @TRANSACTIONS
-@pytest.mark.parametrize(
-    ("number", "request_line", "when"),
-    [(1, r"^GET /fhir/ImagingStudy\?.*_id=", "before"), (2, TRANSACTION, "after")],
-    ids=["while the study is looked for", "after the transaction, before its answer"],
-)
-def test_a_reading_during_which_hapi_restarts_is_finished_later_and_once(
-    clinic: Clinic, hapi: Hapi, proxy: Proxy, number: int, request_line: str, when: str
+def test_a_reading_during_whose_search_hapi_restarts_is_finished_later_and_once(
+    clinic: Clinic, hapi: Hapi, proxy: Proxy
 ) -> None:
-    patient, restart = clinic.patients[number], Restart(hapi)
-    proxy.once(request_line, getattr(restart, when))
+    patient, restart = clinic.patients[1], Restart(hapi)
+    proxy.once(STUDY, restart.before)
     outcome = clinic.clinician.read_once(patient)
     restart.join()
-    report = assert_one_report(clinic, patient)
-    assert outcome.report == f"DiagnosticReport/{report['id']}"
+    assert outcome.report == f"DiagnosticReport/{assert_one_report(clinic, patient)['id']}"
 
 
-def meanwhile(do: Callable[[], Any]) -> Callable[[Forward], Answer]:
-    """Somebody else is faster: his change comes before the request."""
+@TRANSACTIONS
+def test_a_report_whose_confirmation_a_restart_swallowed_is_found_and_not_written_again(
+    clinic: Clinic, hapi: Hapi, proxy: Proxy
+) -> None:
+    patient, restart = clinic.patients[2], Restart(hapi)
+    proxy.once(BUNDLE, restart.after, holding=TRANSACTION)
+    outcome = clinic.clinician.read_once(patient)
+    restart.join()
+    assert outcome.report == f"DiagnosticReport/{assert_one_report(clinic, patient)['id']}"
 
-    def trick(forward: Forward) -> Answer:
-        do()
-        return forward()
 
-    return trick
+@TRANSACTIONS
+def test_a_report_that_appears_in_our_place_at_the_last_moment_stays_as_it_is(
+    clinic: Clinic, proxy: Proxy
+) -> None:
+    patient, theirs = clinic.patients[3], {"status": "final", "conclusion": "By a reader."}
+
+    def sneak(exchange: Exchange) -> Answer:
+        entries = [entry.get("resource", {}) for entry in json.loads(exchange.body)["entry"]]
+        (ours,) = [one for one in entries if one.get("resourceType") == "DiagnosticReport"]
+        alone = {name: value for name, value in ours.items() if name != "result"}
+        clinic.chart.put(alone | theirs)
+        return exchange.forward()
+
+    proxy.once(BUNDLE, sneak, holding=TRANSACTION)
+    with pytest.raises(DemoError, match="must be saved"):
+        clinic.clinician.read_once(patient)
+    (report,) = clinic.reports(patient)
+    assert {name: report[name] for name in theirs} == theirs
+    assert report["meta"]["versionId"] == "1"
+    assert clinic.findings(patient) == []
+
+
+@PUTS
+def test_with_single_puts_too_a_report_at_the_last_moment_stays_as_it_is(
+    clinic: Clinic, proxy: Proxy
+) -> None:
+    patient, theirs = clinic.patients[1], {"status": "final", "conclusion": "By a reader."}
+
+    def sneak(exchange: Exchange) -> Answer:
+        clinic.chart.put(json.loads(exchange.body) | theirs)
+        return exchange.forward()
+
+    proxy.once(r"^PUT /fhir/DiagnosticReport/", sneak)
+    with pytest.raises(DemoError, match="must be saved"):
+        clinic.clinician.read_once(patient)
+    (report,) = clinic.reports(patient)
+    assert {name: report[name] for name in theirs} == theirs
+    assert report["meta"]["versionId"] == "1"
 
 
 @PUTS
@@ -106,13 +141,14 @@ def test_a_finding_that_somebody_changes_between_our_look_and_our_write_stays_as
 ) -> None:
     patient, theirs = clinic.patients[0], "Confirmed by hand."
 
-    def cut(_: Forward) -> None:
+    def cut(_: Exchange) -> None:
         """The report never arrives, so that the finding stands alone and is written once more."""
-        proxy.once(r"^PUT /fhir/Observation/", meanwhile(confirm))
+        proxy.once(r"^PUT /fhir/Observation/", confirm_first)
 
-    def confirm() -> None:
+    def confirm_first(exchange: Exchange) -> Answer:
         (finding,) = clinic.findings(patient)
         clinic.chart.put(finding | {"status": "final", "note": [{"text": theirs}]})
+        return exchange.forward()
 
     proxy.once(r"^PUT /fhir/DiagnosticReport/", cut)
     with pytest.raises(DemoError, match="must be saved"):
