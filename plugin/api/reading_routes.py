@@ -56,6 +56,7 @@ def show_reading(reading_id: str) -> Response:
     return jsonify(
         id=row.id,
         state=row.state,
+        tries=row.attempts,
         read_at=read_at(row),
         steps=row.steps,
         problem=row.problem,

@@ -29,6 +29,10 @@ const WITHHELD = {
   next_step: "Try again where the image should be.",
 };
 
+/** What broke off is tried again by itself: nobody need click for that. */
+const queuedWords = (tries) =>
+  tries ? "It broke off; trying again in a moment…" : "Waiting for a free worker…";
+
 export class Diagnosis {
   #api;
   #body = byId("panel-body");
@@ -114,10 +118,10 @@ export class Diagnosis {
     const reading = await poll(() => this.#api.get(`/api/readings/${encodeURIComponent(id)}`, signal), {
       signal,
       finished: ({ state }) => OVER.has(state),
-      onState: ({ state, steps }) => {
+      onState: ({ state, steps, tries }) => {
         const sentence = stepSentence(steps);
         seenUnfinished ||= !OVER.has(state);
-        if (!OVER.has(state)) this.#progress(steps, state === "queued" ? "Waiting for a free worker…" : "Reading…");
+        if (!OVER.has(state)) this.#progress(steps, state === "queued" ? queuedWords(tries) : "Reading…");
         if (sentence && sentence !== said) announce(sentence);
         said = sentence;
       },

@@ -51,6 +51,14 @@ def test_the_steps_show_how_far_it_is_and_are_told_to_screen_readers(open_page: 
     expect(page.locator("#announcer")).to_have_attribute("aria-live", "polite")
 
 
+@pytest.mark.parametrize(
+    ("tries", "words"), [(0, "Waiting for a free worker"), (2, "It broke off; trying again")]
+)
+def test_a_reading_that_waits_says_what_for(open_page: OpenPage, tries: int, words: str) -> None:
+    page = diagnose(open_page(Scenario(readings=[answers.reading("queued", tries=tries)])))
+    expect(page.locator("#panel-body")).to_contain_text(words)
+
+
 def test_the_result_says_words_first_then_the_number_and_every_class(open_page: OpenPage) -> None:
     page = read(open_page)
     card = page.locator(".result")

@@ -207,6 +207,15 @@ def test_a_reading_says_when_the_images_were_read(
     assert before <= datetime.fromisoformat(read_at) <= datetime.now(UTC)
 
 
+def test_a_reading_says_how_often_it_was_tried(page: Page, jobs: Jobs, hospital: Hospital) -> None:
+    reading = page.post("/api/readings", {"study": "study-1"}).get_json()["id"]
+    assert page.get(f"/api/readings/{reading}").get_json()["tries"] == 0
+    hospital.trick("GET", "^/fhir/ImagingStudy", Reply(503), times=10)
+    jobs.runner.read(reading)
+    waiting = page.get(f"/api/readings/{reading}").get_json()
+    assert (waiting["state"], waiting["tries"]) == ("queued", 1)
+
+
 def test_lists_of_one_launch_at_the_same_moment_do_not_disturb_each_other(
     services: Services,
 ) -> None:
