@@ -10,7 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pydicom
-import pytest
 from pydicom.uid import generate_uid
 
 from plugin.demo.drive import Clinician
@@ -18,6 +17,7 @@ from plugin.demo.files import HOSPITAL_HOST, PLUGIN_HOST, DemoChoices, free_port
 from plugin.demo.processes import RunningDemo, running_demo
 from sandbox.images.demo import demo_file
 from tests.hapi.chart import Chart, Resource
+from tests.required import skip_or_fail
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def write_radiograph(path: Path) -> None:
     """Write the demo's real chest X-ray under an identity that no other test uses."""
     source = demo_file("RG1_UNCR.dcm")
     if source is None:
-        pytest.skip("pydicom-data (the demo extra) is not installed")
+        skip_or_fail("pydicom-data (the demo extra) is not installed")
     dataset = pydicom.dcmread(source)
     dataset.PatientID = generate_uid()
     dataset.PatientName = f"{path.stem}^Test"
