@@ -9,17 +9,23 @@ what a server refuses is left out: after another look, since the condition would
 `If-Match: W/"0"`         nothing there is version 0 to HAPI, which then refuses to
                           write over anything; a strict server says 412 to it
 ========================  ==========================================================
+
+A place whose entry was deleted is empty too, but its version goes on counting: there the second
+condition would always fail, and is not sent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from plugin.offers import Offer
 from plugin.record import Record
 from smart_launch.errors import FhirConflict, FhirError, FhirNotFound, FhirRejected
+from smart_launch.fhir_batch import Answered
 
 NO_VERSION = "0"
+GONE = 410
 
 
 @dataclass(frozen=True)
@@ -51,9 +57,19 @@ class OnlyNew:
         return replace(self, version_zero=False) if refuses_zero and self.version_zero else None
 
 
-def conditions_for(record: Record) -> OnlyNew:
-    """Give the conditions that this record has not refused lately."""
-    return OnlyNew(none_match=record.offers("only_new"), version_zero=record.offers("version_zero"))
+def conditions_for(record: Record, looked: Sequence[Answered]) -> OnlyNew:
+    """Give the conditions that this record has not refused lately and that fit its places.
+
+    Parameters
+    ----------
+    looked : sequence of Answered
+        What was found where the new entries go.
+    """
+    deleted = any(isinstance(one, FhirNotFound) and one.status == GONE for one in looked)
+    return OnlyNew(
+        none_match=record.offers("only_new"),
+        version_zero=record.offers("version_zero") and not deleted,
+    )
 
 
 def blame(record: Record, sent: OnlyNew, taken: OnlyNew) -> None:

@@ -54,12 +54,12 @@ class PutWriter(Writer):
         lying = self.report_in(answers)
         if lying is not None:
             return Outcome(place, existed=True, report=lying)
-        self._put(resources.observation, self.usable_finding(answers))
+        self._put(resources.observation, self.usable_finding(answers), answers[0])
         (found,) = self.record.ask_all(self._under_our_id("DiagnosticReport"))
         now_lying = _existing(found)
         if now_lying is not None:
             return Outcome(place, existed=True, report=now_lying.resource)
-        self._put(resources.report, None)
+        self._put(resources.report, None, found)
         self.write_provenance(resources)
         return Outcome(place)
 
@@ -78,18 +78,18 @@ class PutWriter(Writer):
     def _under_our_id(self, resource_type: str) -> Read:
         return Read(resource_type, own_id(self.target.key))
 
-    def _put(self, resource: dict[str, Any], earlier: Stored | None) -> None:
+    def _put(self, resource: dict[str, Any], earlier: Stored | None, looked: Answered) -> None:
         if earlier is not None:
             self.begin()
             self.record.update(resource, if_match=earlier.version)
             return
-        stored = self._put_new(resource)
+        stored = self._put_new(resource, looked)
         if not stored.created and was_written_over(self.record, stored.location, stored.version):
             raise replaced(stored.location)
 
-    def _put_new(self, resource: dict[str, Any]) -> Stored:
+    def _put_new(self, resource: dict[str, Any], looked: Answered) -> Stored:
         """Put an entry where none lies; look again before a condition is left out."""
-        first = taken = conditions_for(self.record)
+        first = taken = conditions_for(self.record, [looked])
         while True:
             self.begin()
             try:
@@ -117,7 +117,7 @@ class TransactionWriter(PutWriter):
             resources=resources,
             earlier=earlier,
             provenance=self.target.provenance and not self._provenance_goes_apart,
-            only_new=conditions_for(self.record),
+            only_new=conditions_for(self.record, answers),
             read_back=self.record.offers("read_in_transaction"),
         )
         if lying is not None:

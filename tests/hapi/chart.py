@@ -37,6 +37,10 @@ class Chart:
         path = f"/{resource['resourceType']}/{resource['id']}"
         return self._ok(self.send("PUT", path, json=resource))
 
+    def delete(self, resource: Resource) -> None:
+        """Delete a resource; HAPI keeps its history."""
+        self._ok(self.send("DELETE", f"/{resource['resourceType']}/{resource['id']}"))
+
     def history(self, place: str) -> list[Resource]:
         """Give every version of an entry, newest first."""
         bundle = self._ok(self.send("GET", f"/{place}/_history"))

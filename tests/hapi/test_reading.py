@@ -46,6 +46,20 @@ def test_a_second_reading_of_the_same_images_keeps_the_first_report(clinic: Clin
 
 
 @MODES
+def test_after_somebody_has_deleted_the_report_a_new_reading_writes_it_again(
+    clinic: Clinic,
+) -> None:
+    patient = clinic.patients[2]
+    clinic.clinician.read_once(patient)
+    (report,) = clinic.reports(patient)
+    for resource in (*clinic.provenances(report), report, *clinic.findings(patient)):
+        clinic.chart.delete(resource)
+    again = clinic.clinician.read_once(patient)
+    assert_one_whole_reading(clinic, patient)
+    assert again.report == f"DiagnosticReport/{clinic.reports(patient)[0]['id']}"
+
+
+@MODES
 def test_that_a_picture_cannot_be_read_is_reported_and_accepted_too(clinic: Clinic) -> None:
     patient = clinic.patients[-1]
     outcome = clinic.clinician.read_once(patient)
