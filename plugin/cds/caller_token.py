@@ -170,7 +170,9 @@ def _check_times(claims: Mapping[str, Any], now_s: float) -> float:
     if begins_s > now_s + CLOCK_SKEW_S:
         raise CallerUnknown("A JWT must not be of the future.", code="jwt_from_future")
     if expires_s - issued_s > LONGEST_LIFE_S:
-        raise CallerUnknown("A JWT must not live longer than 15 minutes.", code="jwt_lives_too_long")
+        raise CallerUnknown(
+            "A JWT must not live longer than 15 minutes.", code="jwt_lives_too_long"
+        )
     return expires_s
 
 
