@@ -10,10 +10,10 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from plugin.addresses import check_origin, check_web_address
+from plugin.client_ids import check_client_ids
 from plugin.errors import EhrUnknown, SettingsError
-from plugin.scopes import BACKEND_SCOPES, DEFAULT_SCOPES
+from plugin.scopes import BACKEND_SCOPES, DEFAULT_SCOPES, is_system_scope
 from smart_launch.registration import ClientRegistration
-from smart_launch.scopes import parse
 
 Authentication = Literal["public", "secret", "private_key"]
 WriteMode = Literal["transaction-put", "put", "create", "none"]
@@ -66,6 +66,9 @@ class Ehr:
     send_jwks_url: bool = described(
         "For `private_key`, where the EHR knows Wetread's keys by their address: name it (`jku`).",
         False,
+    )
+    token_endpoint: str | None = described(
+        "The only place that private keys sign for; needed where two EHRs gave one client id.", None
     )
     send_nonce: bool = described(
         "`false` where the EHR's id_tokens do not repeat the nonce; it must then promise PKCE.",
@@ -131,6 +134,7 @@ class Ehr:
             signing_algorithm=self.signing_algorithm,
             jwks_url=jwks_url if named else None,
             send_nonce=self.send_nonce,
+            token_endpoint=self.token_endpoint or None,
         )
 
     def backend_registration(self, jwks_url: str | None = None) -> ClientRegistration | None:
@@ -151,6 +155,7 @@ class Ehr:
             scopes=self.backend_scopes,
             signing_algorithm=self.signing_algorithm,
             jwks_url=jwks_url if self.send_jwks_url else None,
+            token_endpoint=self.token_endpoint or None,
         )
 
 
@@ -165,7 +170,7 @@ class EhrRegistry:
     Raises
     ------
     SettingsError
-        Two EHRs share one of them.
+        Two EHRs share one of them, or a client id that cannot be shared.
     """
 
     def __init__(self, ehrs: Iterable[Ehr]) -> None:
@@ -178,6 +183,7 @@ class EhrRegistry:
         self._by_cds_issuer = {ehr.cds_issuer: ehr for ehr in callers}
         if len(self._by_cds_issuer) < len(callers):
             raise SettingsError("ehrs: cds_issuer must be unique; got one twice")
+        check_client_ids(self._ehrs)
 
     def __iter__(self) -> Iterator[Ehr]:
         return iter(self._ehrs)
@@ -275,7 +281,7 @@ def _check_ehr(place: str, ehr: Ehr, variable: str) -> None:
         for origin in getattr(ehr, key):
             check_origin(f"{place}.{key}", origin)
     _check_cds(place, ehr)
-    if not ehr.backend_scopes or not all(map(_is_system_scope, ehr.backend_scopes)):
+    if not ehr.backend_scopes or not all(map(is_system_scope, ehr.backend_scopes)):
         raise SettingsError(f"{place}.backend_scopes must be system/ scopes, at least one")
     if ehr.authentication == "secret" and not ehr.client_secret:
         raise SettingsError(f"{place}: authentication `secret` needs {variable}; it is missing")
@@ -284,10 +290,6 @@ def _check_ehr(place: str, ehr: Ehr, variable: str) -> None:
 def _check_cds(place: str, ehr: Ehr) -> None:
     if bool(ehr.cds_issuer) != bool(ehr.cds_jwks_url):
         raise SettingsError(f"{place}: cds_issuer and cds_jwks_url must be set together")
-    if ehr.cds_jwks_url:
-        check_web_address(f"{place}.cds_jwks_url", ehr.cds_jwks_url)
-
-
-def _is_system_scope(scope: str) -> bool:
-    parsed = parse(scope)
-    return parsed is not None and parsed.level == "system"
+    for key in ("cds_jwks_url", "token_endpoint"):
+        if getattr(ehr, key):
+            check_web_address(f"{place}.{key}", getattr(ehr, key))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from smart_launch.scopes import parse
+
 
 @dataclass(frozen=True)
 class ScopeReason:
@@ -53,3 +55,9 @@ BACKEND_SCOPE_REASONS: tuple[ScopeReason, ...] = (
     ScopeReason("system/Subscription.crud", "Be told of new studies."),
 )
 BACKEND_SCOPES: tuple[str, ...] = tuple(entry.scope for entry in BACKEND_SCOPE_REASONS)
+
+
+def is_system_scope(scope: str) -> bool:
+    """Tell whether a scope is one of unattended reading."""
+    parsed = parse(scope)
+    return parsed is not None and parsed.level == "system"

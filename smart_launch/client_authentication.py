@@ -32,7 +32,7 @@ def authenticate(
     Parameters
     ----------
     registration : ClientRegistration
-        Says which of the three ways applies.
+        Says which of the three ways applies, and may name the only audience.
     configuration : SmartConfiguration
         Whose token endpoint is the audience of an assertion, at the revocation endpoint too.
     keys : KeySet or None
@@ -46,7 +46,8 @@ def authenticate(
     Raises
     ------
     RegistrationError
-        ``key_missing`` when the promised key is not there.
+        ``key_missing`` when the promised key is not there; ``token_endpoint_changed`` when the EHR
+        publishes another token endpoint than the registered one.
 
     References
     ----------
@@ -61,6 +62,12 @@ def authenticate(
         return {}, {"Authorization": f"Basic {encoded}"}
     if keys is None:
         raise RegistrationError("key_missing", "This app has no keys, which this EHR was promised.")
+    if registration.token_endpoint not in (None, configuration.token_endpoint):
+        raise RegistrationError(
+            "token_endpoint_changed",
+            "The record system must give out tokens where it is registered to; it names another "
+            "address.",
+        )
     assertion = client_assertion(registration, configuration.token_endpoint, keys)
     return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}, {}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
-from smart_launch.addresses import resolve, split_secure
+from smart_launch.addresses import origin, resolve, split_secure
 from smart_launch.errors import DiscoveryError, TransportError
 from smart_launch.http import Http
 
@@ -58,6 +58,23 @@ class SmartConfiguration:
     def id_token_issuer(self) -> str:
         """Issuer that id_tokens must name; the FHIR base for servers that name none (v1)."""
         return self.issuer or self.fhir_base
+
+    def is_trusted(self, endpoint: str | None) -> TypeGuard[str]:
+        """Tell whether an endpoint may be sent tokens, and the proof of who we are.
+
+        Only where tokens are given out: an assertion is made out to the token endpoint, so that
+        whoever else receives it could use it there.
+        """
+        return endpoint is not None and origin(endpoint) == origin(self.token_endpoint)
+
+    @property
+    def untrusted_endpoints(self) -> tuple[str, ...]:
+        """Names of endpoints that are not used because they lie elsewhere than tokens do."""
+        named = {
+            "revocation_endpoint": self.revocation_endpoint,
+            "introspection_endpoint": self.introspection_endpoint,
+        }
+        return tuple(name for name, url in named.items() if url and not self.is_trusted(url))
 
 
 def fetch_configuration(http: Http, fhir_base: str) -> SmartConfiguration:

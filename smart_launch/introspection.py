@@ -71,7 +71,7 @@ def introspect(
     Returns
     -------
     Introspection or None
-        None where the server does not offer it.
+        None where the server does not offer it at the origin of its token endpoint.
 
     Raises
     ------

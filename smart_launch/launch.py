@@ -206,7 +206,7 @@ def revoke(
     Returns
     -------
     bool
-        False where the server offers no revocation.
+        False where the server offers no revocation at the origin of its token endpoint.
 
     Raises
     ------

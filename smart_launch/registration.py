@@ -40,6 +40,8 @@ class ClientRegistration:
     send_nonce : bool
         False for an EHR whose id_tokens do not repeat the nonce: then none is sent, and the EHR
         must promise PKCE, which ties the code to its launch as well (RFC 9700 2.1.1).
+    token_endpoint : str, optional
+        The only token endpoint that our keys sign for, whatever the EHR publishes.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class ClientRegistration:
     signing_algorithm: str = "ES384"
     jwks_url: str | None = None
     send_nonce: bool = True
+    token_endpoint: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse an entry that could only fail later, in front of a clinician."""
@@ -69,6 +72,8 @@ class ClientRegistration:
             raise _broken("issuer must be a FHIR base address without a query")
         if self.jwks_url is not None:
             _require_address("jwks_url", self.jwks_url)
+        if self.token_endpoint is not None:
+            _require_address("token_endpoint", self.token_endpoint)
         if not self.client_id:
             raise _broken("client_id must not be empty")
         if not self.scopes:

@@ -152,16 +152,21 @@ def build_introspection_request(
     token: str,
     keys: KeySet | None = None,
 ) -> TokenRequest | None:
-    """Ask what an access token is good for; None where the server offers no introspection.
+    """Ask what an access token is good for.
+
+    Returns
+    -------
+    TokenRequest or None
+        None where the server offers no introspection, or not at the token endpoint's origin.
 
     References
     ----------
     RFC 7662 2.1; SMART App Launch 2.2.0, token-introspection.html
     """
-    if configuration.introspection_endpoint is None:
-        return None
     form = {"token": token, "token_type_hint": "access_token"}
-    return _request(configuration.introspection_endpoint, form, registration, configuration, keys)
+    return _request_about_token(
+        configuration.introspection_endpoint, form, registration, configuration, keys
+    )
 
 
 def build_revocation_request(
@@ -172,16 +177,21 @@ def build_revocation_request(
     token_type_hint: str = "refresh_token",  # noqa: S107 - a kind of token, not a token
     keys: KeySet | None = None,
 ) -> TokenRequest | None:
-    """Take a token back; None where the server offers no revocation.
+    """Take a token back.
+
+    Returns
+    -------
+    TokenRequest or None
+        None where the server offers no revocation, or not at the token endpoint's origin.
 
     References
     ----------
     RFC 7009 2.1
     """
-    if configuration.revocation_endpoint is None:
-        return None
     form = {"token": token, "token_type_hint": token_type_hint}
-    return _request(configuration.revocation_endpoint, form, registration, configuration, keys)
+    return _request_about_token(
+        configuration.revocation_endpoint, form, registration, configuration, keys
+    )
 
 
 def read_token_response(document: Mapping[str, Any], *, requested: Sequence[str]) -> TokenResponse:
@@ -223,6 +233,18 @@ def read_token_response(document: Mapping[str, Any], *, requested: Sequence[str]
 
 
 _SECRETS = frozenset({"access_token", "refresh_token", "id_token"})
+
+
+def _request_about_token(
+    url: str | None,
+    form: dict[str, str],
+    registration: ClientRegistration,
+    configuration: SmartConfiguration,
+    keys: KeySet | None,
+) -> TokenRequest | None:
+    if not configuration.is_trusted(url):
+        return None
+    return _request(url, form, registration, configuration, keys)
 
 
 def _request(

@@ -41,9 +41,20 @@ def lacking(subject: str, ehr: Ehr, configuration: SmartConfiguration) -> Iterat
             "warning", subject, "capabilities", f"it does not promise {', '.join(absent)}",
             "Try a launch; if it fails, ask the EHR's administrator about these.",
         )  # fmt: skip
+    yield from check_places(subject, configuration)
     yield from check_authentication(subject, ehr, configuration)
     yield from check_algorithm(subject, ehr, configuration)
     yield from check_backend_promises(subject, ehr, configuration)
+
+
+def check_places(subject: str, configuration: SmartConfiguration) -> Iterator[Result]:
+    """Name endpoints that get neither tokens nor our proof (docs/decisions/0109)."""
+    for name in configuration.untrusted_endpoints:
+        yield Result(
+            "warning", subject, "endpoint_elsewhere",
+            f"its {name} has another origin than its token endpoint: it is not used",
+            "Ask the EHR's administrator whether this is meant; tokens end by themselves.",
+        )  # fmt: skip
 
 
 def check_authentication(

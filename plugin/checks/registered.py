@@ -26,6 +26,13 @@ REMEDIES = {
         "private_key_jwt."
     ),
 }
+UNSIGNED = {
+    "key_missing": "Set signing_algorithm to one that `wetread keys list` shows.",
+    "token_endpoint_changed": (
+        "Ask the EHR's administrator, not its documents, where tokens are given out; if that is "
+        "another place now, correct token_endpoint."
+    ),
+}
 
 
 def list_addresses(services: Services, ehr: Ehr) -> Iterator[Result]:
@@ -57,10 +64,8 @@ def check_client(
     except TokenRejected as error:
         yield judge_refusal(subject, ehr, configuration, error)
     except RegistrationError as error:
-        yield Result(
-            "failure", subject, error.code, error.sentence,
-            "Set signing_algorithm to one that `wetread keys list` shows.",
-        )  # fmt: skip
+        remedy = UNSIGNED.get(error.code, "Correct this EHR's table in wetread.toml.")
+        yield Result("failure", subject, error.code, error.sentence, remedy)
     else:
         yield Result(
             "warning", subject, "code_not_checked",

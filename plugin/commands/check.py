@@ -33,8 +33,8 @@ def command(ehr_id: str | None, *, as_json: bool, without_launch: bool) -> None:
 
     For scopes, study, archive and writing it takes the sign-in of the EHR's newest open launch:
     open Wetread once from a chart with a chest X-ray, leave the page open, then run this. It reads
-    as that user, whom the EHR's audit log then names; it writes nothing, and prints nothing about
-    the patient.
+    as that user, whom it names before, and the EHR's audit log afterwards; it writes nothing, and
+    prints nothing about the patient.
 
     Exits with 1 if anything fails; warnings do not count.
     """
@@ -50,5 +50,10 @@ def command(ehr_id: str | None, *, as_json: bool, without_launch: bool) -> None:
 def in_words(result: Result) -> str:
     """Give one result as one or two lines."""
     mark, colour = MARKS[result.kind]
-    line = f"{click.style(mark, fg=colour)}  {result.subject}: {result.text}"
-    return f"{line}\n      -> {result.remedy}" if result.remedy else line
+    line = f"{click.style(mark, fg=colour)}  {harmless(result.subject)}: {harmless(result.text)}"
+    return f"{line}\n      -> {harmless(result.remedy)}" if result.remedy else line
+
+
+def harmless(text: str) -> str:
+    """Show what a terminal would take for a command: an EHR's documents may hold anything."""
+    return "".join(one if one.isprintable() else f"<U+{ord(one):04X}>" for one in text)

@@ -55,6 +55,17 @@ def test_basic_form_encodes_both_parts(client_id: str, secret: str) -> None:
     assert "client_id" not in fields
 
 
+def test_our_keys_sign_for_no_other_token_endpoint_than_the_registered_one(
+    our_keys: KeySet,
+) -> None:
+    pinned = registered(token_endpoint=TOKEN_ENDPOINT)
+    assert authenticate(pinned, CONFIGURATION, our_keys)[0]
+    for other in ("https://login.other.example/token", TOKEN_ENDPOINT + "/"):
+        elsewhere = SmartConfiguration("https://ehr.example/fhir", other)
+        with pytest.raises(RegistrationError, match="token_endpoint_changed"):
+            authenticate(pinned, elsewhere, our_keys)
+
+
 def test_a_colon_in_the_client_id_does_not_shift_the_secret() -> None:
     registration = registered(authentication="secret", client_id="a:b", client_secret="c d")
     headers = authenticate(registration, CONFIGURATION, None)[1]

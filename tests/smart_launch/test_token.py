@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smart_launch.discovery import SmartConfiguration
+from smart_launch.client_keys import KeySet
+from smart_launch.discovery import SmartConfiguration, read_configuration
 from smart_launch.errors import TokenRejected
 from smart_launch.registration import ClientRegistration
 from smart_launch.token import (
     build_code_request,
+    build_introspection_request,
     build_refresh_request,
     build_revocation_request,
     read_token_response,
@@ -98,6 +101,34 @@ def test_revocation_names_the_token_and_its_kind() -> None:
 def test_without_a_revocation_endpoint_there_is_nothing_to_send() -> None:
     configuration = SmartConfiguration("https://ehr.example/fhir", "https://login.example/token")
     assert build_revocation_request(REGISTRATION, configuration, token="r") is None
+
+
+@pytest.mark.parametrize(
+    ("token_endpoint", "other_endpoint", "is_used"),
+    [
+        # As Epic, Oracle Health, Keycloak and Medplum have them.
+        ("https://e.example/oauth2/token", "https://e.example/oauth2/introspect", True),
+        ("https://a.example/tenants/7/smart-v1/token", "https://a.example/tokeninfo", True),
+        ("https://e.example/token", "https://E.example:443/revoke", True),
+        ("https://b.example/token", "https://a.example/steal", False),
+        ("https://e.example/token", "https://e.example:8443/revoke", False),
+        ("https://e.example/token", "https://sub.e.example/revoke", False),
+        ("http://localhost/token", "https://localhost/revoke", False),
+    ],
+)
+def test_tokens_and_proofs_go_only_to_the_origin_where_tokens_are_given_out(
+    our_keys: KeySet, token_endpoint: str, other_endpoint: str, is_used: bool
+) -> None:
+    named = ("revocation_endpoint", "introspection_endpoint")
+    document = {"token_endpoint": token_endpoint} | dict.fromkeys(named, other_endpoint)
+    configuration = read_configuration("https://ehr.example/fhir", document)
+    registration = replace(REGISTRATION, authentication="private_key")
+    for build in (build_revocation_request, build_introspection_request):
+        request = build(registration, configuration, token="secret-a", keys=our_keys)
+        assert (request is not None) == is_used
+        if request is not None:
+            assert request.url == other_endpoint
+    assert configuration.untrusted_endpoints == (() if is_used else named)
 
 
 def test_the_answer_is_read_and_the_tokens_are_kept_apart_from_the_context() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,12 +12,10 @@ from hypothesis import strategies as st
 from joserfc.jwk import ECKey
 from requests.structures import CaseInsensitiveDict
 
-from plugin.checks.promises import check_write_mode, lacking
 from plugin.checks.sign_in_page import SignInPage, refuses_frames
 from plugin.commands.check import command
 from plugin.ehrs import Ehr
-from smart_launch.discovery import SmartConfiguration
-from tests.plugin.checks.conftest import STATEMENT, Look, bad, good, json_reply
+from tests.plugin.checks.conftest import Look, bad, good, json_reply
 from tests.plugin.reading.hospital import Hospital, Reply, Request
 
 VIEWER = "https://viewer.example"
@@ -53,6 +50,17 @@ def test_server_that_gives_tokens_for_any_code_is_told(furnished: Hospital, look
     furnished.trick("POST", "/token$", json_reply({"access_token": "x", "token_type": "Bearer"}))
     furnished.tricks.insert(0, furnished.tricks.pop())
     assert "code_not_checked" in bad(look())
+
+
+@pytest.mark.parametrize(
+    "ehr_changes",
+    [{"authentication": "private_key", "token_endpoint": "https://login.example/token"}],
+)
+def test_token_endpoint_that_is_not_the_registered_one_is_told_and_gets_no_proof(
+    furnished: Hospital, look: Look
+) -> None:
+    assert "it names another address" in bad(look())["token_endpoint_changed"]
+    assert not furnished.asked("POST", "/token$")
 
 
 # The sign-in page
@@ -128,64 +136,6 @@ def test_frame_headers_are_read_as_browsers_do(headers: dict[str, str], refuses:
 @given(st.text(max_size=200))
 def test_any_policy_is_read_without_an_accident(policy: str) -> None:
     refuses_frames(page(Content_Security_Policy=policy), (VIEWER,))
-
-
-# What the documents promise
-
-
-def configuration(**values: Any) -> SmartConfiguration:
-    return SmartConfiguration(EHR.issuer, "https://ehr.example/token", **values)
-
-
-def test_safer_proof_that_is_offered_and_not_used_is_said() -> None:
-    offered = configuration(token_endpoint_auth_methods_supported=("private_key_jwt",))
-    codes = [one.code for one in lacking("EHR x", EHR, offered)]
-    assert "authentication" in codes
-    signed = replace(EHR, authentication="private_key")
-    assert "authentication" not in [one.code for one in lacking("EHR x", signed, offered)]
-
-
-@pytest.mark.parametrize(
-    ("listed", "remedy"), [(("RS384",), "RS384"), (("RS256",), "administrator")]
-)
-def test_algorithm_that_the_ehr_does_not_take_is_a_failure(
-    listed: tuple[str, ...], remedy: str
-) -> None:
-    offered = configuration(token_endpoint_auth_signing_alg_values_supported=listed)
-    signed = replace(EHR, authentication="private_key")
-    [found] = [one for one in lacking("EHR x", signed, offered) if one.code == "signing_algorithm"]
-    assert (found.kind, remedy in found.remedy) == ("failure", True)
-
-
-def test_write_mode_that_does_not_fit_names_one_that_does() -> None:
-    server = json.loads(json.dumps(STATEMENT))
-    server["rest"][0]["interaction"] = []
-    for entry in server["rest"][0]["resource"]:
-        entry["updateCreate"] = False
-    [found] = check_write_mode("EHR x", replace(EHR, write="transaction-put"), server)
-    assert found.kind == "warning"
-    assert 'write = "create"' in found.remedy
-    [fits] = check_write_mode("EHR x", replace(EHR, write="create"), server)
-    assert fits.kind == "ok"
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.text(max_size=9),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["rest", "mode", "resource", "type", "interaction", "code"]), inner
-        )
-    ),
-    max_leaves=12,
-)
-
-
-@given(JSON)
-def test_any_capability_statement_is_read_without_an_accident(document: Any) -> None:
-    statement = document if isinstance(document, dict) else {"rest": document}
-    for mode in ("transaction-put", "put", "create"):
-        list(check_write_mode("EHR x", replace(EHR, write=mode), statement))
 
 
 # Unattended reading and CDS Hooks

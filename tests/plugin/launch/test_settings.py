@@ -170,6 +170,46 @@ def test_two_ehrs_with_one_issuer_are_refused() -> None:
         EhrRegistry(settings.ehrs)
 
 
+@pytest.mark.parametrize(
+    ("north", "south", "stops"),
+    [
+        ({"authentication": "private_key"}, {"authentication": "private_key"}, "north"),
+        ({"authentication": "private_key"}, {"backend_client_id": "wetread"}, "north"),
+        ({"backend_client_id": "own"}, {"backend_client_id": "own"}, "north"),
+        ({"authentication": "private_key", "token_endpoint": "https://ehr.example/token"},
+         {"authentication": "private_key"}, "south"),
+        ({"authentication": "private_key", "token_endpoint": "https://ehr.example/token"},
+         {"authentication": "private_key", "token_endpoint": "https://s.example/token"}, None),
+        ({"authentication": "private_key"},
+         {"authentication": "private_key", "client_id": "other"}, None),
+        # What is proved without our keys is worth nothing elsewhere.
+        ({"authentication": "private_key"}, {"authentication": "public"}, None),
+    ],
+)  # fmt: skip
+def test_one_client_id_at_two_ehrs_needs_the_place_where_each_gives_out_tokens(
+    north: dict[str, str], south: dict[str, str], stops: str | None
+) -> None:
+    named = {"client_id": "wetread"}
+    second = {"id": "south", "issuer": "https://s.example/fhir"}
+    tables = [EHR | named | north, EHR | named | second | south]
+    ehrs = load_settings(LEAST | {"WETREAD_EHRS": json.dumps(tables)}).ehrs
+    if stops is None:
+        assert len(list(EhrRegistry(ehrs))) == 2
+        return
+    with pytest.raises(SettingsError, match=f"ehrs.{stops}.token_endpoint must be set"):
+        EhrRegistry(ehrs)
+
+
+def test_registered_token_endpoint_is_the_only_one_that_keys_sign_for() -> None:
+    table = {"backend_client_id": "own", "token_endpoint": "https://ehr.example/token"}
+    ehr = load_settings(with_ehr(**table)).ehrs[0]
+    backend = ehr.backend_registration()
+    assert backend is not None
+    assert {ehr.registration().token_endpoint, backend.token_endpoint} == {table["token_endpoint"]}
+    with pytest.raises(SettingsError, match="token_endpoint must begin with https"):
+        load_settings(with_ehr(token_endpoint="http://ehr.example/token"))
+
+
 def test_registration_names_the_key_address_only_where_it_is_known() -> None:
     plain = load_settings(with_ehr(authentication="private_key")).ehrs[0]
     named = load_settings(with_ehr(authentication="private_key", send_jwks_url=True)).ehrs[0]
