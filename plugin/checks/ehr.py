@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from plugin.checks.discovery import check_discovery, check_own_name, fetch_statement
 from plugin.checks.granted import HOW_TO_LAUNCH, check_backend, check_launch_scopes, check_user
@@ -55,6 +56,7 @@ def check_with_launch(services: Services, ehr: Ehr, *, closed: bool) -> Iterator
     if launch is None:
         yield Result("warning", subject, "no_launch", "no launch is open", HOW_TO_LAUNCH)
         return
+    yield announce(subject, launch)
     yield from check_launch_scopes(subject, launch)
     try:
         if closed:
@@ -70,6 +72,15 @@ def check_with_launch(services: Services, ehr: Ehr, *, closed: bool) -> Iterator
     except SmartError as error:
         remedy = "Try again; if it happens again, ask the EHR's administrator."
         yield Result("failure", subject, error.code, error.sentence, remedy)
+
+
+def announce(subject: str, launch: OpenLaunch) -> Result:
+    """Say whose sign-in is used, before it is: the EHR's audit log will name this user."""
+    # The reference alone: who that is, the EHR's own staff can look up.
+    user = "an unnamed user" if launch.user is None else "/".join(launch.user.split("/")[-2:])
+    begun = datetime.fromtimestamp(launch.created_at).astimezone().isoformat(" ", "minutes")
+    text = f"from here on with the sign-in of {user}, launched {begun}; its audit log names them"
+    return Result("info", subject, "signed_in_as", f"{text} (--without-launch leaves this out)")
 
 
 def check_chart(services: Services, launch: OpenLaunch) -> Iterator[Result]:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from plugin.checks.ehr import check_ehr
 from plugin.scopes import DEFAULT_SCOPES
 from plugin.services import Services
 from tests.plugin.checks.conftest import METADATA, Look, bad, good, header, json_reply
+from tests.plugin.reading.conftest import open_launch
 from tests.plugin.reading.hospital import Hospital, Reply, fhir, outcome
 from tests.plugin.reading.samples import endpoint
 
@@ -89,6 +91,19 @@ def test_user_whom_the_server_does_not_know_is_a_failure(furnished: Hospital, lo
     furnished.trick("GET", "/fhir/Practitioner/p1$", outcome(404, "not-found"))
     furnished.tricks.insert(0, furnished.tricks.pop())
     assert "user_unknown" in bad(look())
+
+
+def test_whose_sign_in_is_taken_is_said_before_it_is(
+    furnished: Hospital, services: Services
+) -> None:
+    open_launch(services)
+    [ehr] = services.ehrs
+    for result in check_ehr(services, ehr):
+        if result.code == "signed_in_as":
+            break
+    assert "Practitioner/p1, launched 20" in result.text
+    assert "--without-launch" in result.text
+    assert not [one for one in furnished.requests if "authorization" in one.headers]
 
 
 @AS("fhir_user", [None, "https://elsewhere.example/fhir/Practitioner/9"])
