@@ -81,7 +81,7 @@ def explain(address: str, error: SmartError, *, secret: bool = False) -> Trouble
         return elsewhere if secret else redirected(address)
     if error.code not in NO_ANSWER:
         return Trouble(error.code, error.sentence[:1].lower() + error.sentence[1:])
-    if requests.utils.get_environ_proxies(address):
+    if requests.utils.select_proxy(address, requests.utils.get_environ_proxies(address)):
         return Trouble("proxy", "it cannot be reached through the proxy of the environment")
     return probe(address) or Trouble("slow", "it accepts connections and does not answer in time")
 

@@ -89,6 +89,10 @@ def test_two_demos_never_get_the_same_port() -> None:
         assert again == first
 
 
+# The command goes round proxies for its whole process, which here is that of all tests.
+RESTORED = {"no_proxy": None, "NO_PROXY": None}
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -97,14 +101,14 @@ def test_two_demos_never_get_the_same_port() -> None:
     ],
 )
 def test_options_that_make_no_sense_together_are_refused(options: list[str], sentence: str) -> None:
-    result = CliRunner().invoke(command, options)
+    result = CliRunner(env=RESTORED).invoke(command, options)
     assert result.exit_code == 2
     assert sentence in result.output
 
 
 def test_a_folder_that_holds_files_is_not_filled(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    result = CliRunner().invoke(command, ["--once", "--data", str(tmp_path)])
+    result = CliRunner(env=RESTORED).invoke(command, ["--once", "--data", str(tmp_path)])
     assert result.exit_code == 1
     assert "must be empty" in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

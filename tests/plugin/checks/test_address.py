@@ -145,6 +145,17 @@ def test_proxy_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     assert trouble("https://ehr.example/secret") == "proxy"
 
 
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy", "FTP_PROXY"])
+def test_hosts_to_reach_without_a_proxy_are_no_proxy(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for other in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(other, raising=False)
+        monkeypatch.delenv(other.upper(), raising=False)
+    monkeypatch.setenv(name, "localhost,127.0.0.1")
+    assert trouble("https://no-such-host.invalid/secret") == "dns"
+
+
 # With an answer
 
 
