@@ -161,6 +161,13 @@ class FhirReader:
         """Fetch all pages of a search with ``_include`` or ``_revinclude``."""
         return search_result(self._entries(resource_type, _pairs(parameters)))
 
+    def search_pages(
+        self, resource_type: str, parameters: SearchParameters
+    ) -> Iterator[Resource]:  # fmt: skip
+        """Yield the Bundles of a search as they are; each is fetched when it is asked for."""
+        require_type(resource_type)
+        yield from self._pages(f"{self.base_url}/{resource_type}", _pairs(parameters))
+
     def history(self, resource_type: str, resource_id: str) -> list[PastVersion]:
         """Fetch the versions of one entry, newest first, with all pages.
 

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 from plugin.cds.errors import CallerUnknown, KeysUnavailable
 from smart_launch.discovery import fetch_json
@@ -23,14 +22,18 @@ LIMITS = HttpLimits(
 )  # fmt: skip
 
 
-@dataclass
 class _Kept:
-    """What is known of one EHR's keys; times of a clock that only grows."""
+    """What is known of one EHR's keys, and who asks for them; times of a clock that only grows.
 
-    keys: tuple[ServerKey, ...] = ()
-    fetched_s: float = float("-inf")
-    asked_s: float = float("-inf")
-    under_way: Future[None] | None = None
+    Seats and thread are this EHR's alone: one that does not answer holds nothing of another's.
+    """
+
+    def __init__(self, most_waiting: int) -> None:
+        self.keys: tuple[ServerKey, ...] = ()
+        self.fetched_s = self.asked_s = float("-inf")
+        self.under_way: Future[None] | None = None
+        self.seats = threading.BoundedSemaphore(most_waiting)
+        self.errand = ThreadPoolExecutor(1, "cds-keys")
 
 
 class CallerKeys:
@@ -47,7 +50,7 @@ class CallerKeys:
     wait_s : float
         A call waits at most so long; what arrives later serves the next one.
     most_waiting : int
-        Calls that may wait at the same time: they hold threads of the web process.
+        Calls of one EHR that may wait at the same time: they hold threads of the web process.
     clock : callable
         Seconds that only grow.
     """
@@ -67,8 +70,7 @@ class CallerKeys:
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
-        self._seats = threading.BoundedSemaphore(most_waiting)
-        self._errands = ThreadPoolExecutor(2, "cds-keys")
+        self._most_waiting = most_waiting
 
     def find(self, address: str, key_id: str) -> tuple[ServerKey, ...]:
         """Give the keys with this id.
@@ -89,12 +91,12 @@ class CallerKeys:
             found = self._fresh(address, key_id)
             if found:
                 return found
-            under_way = self._ask(address)
+            kept, under_way = self._kept[address], self._ask(address)
         if under_way is not None:
-            self._wait(under_way)
+            self._wait(kept, under_way)
         with self._lock:
             found = self._fresh(address, key_id)
-            known = self._is_fresh(self._kept[address])
+            known = self._is_fresh(kept)
         if found:
             return found
         if not known:
@@ -105,7 +107,9 @@ class CallerKeys:
         return self._clock() - kept.fetched_s < self._lifetime_s
 
     def _fresh(self, address: str, key_id: str) -> tuple[ServerKey, ...]:
-        kept = self._kept.setdefault(address, _Kept())
+        if address not in self._kept:
+            self._kept[address] = _Kept(self._most_waiting)
+        kept = self._kept[address]
         return tuple(k for k in kept.keys if k.kid == key_id) if self._is_fresh(kept) else ()
 
     def _ask(self, address: str) -> Future[None] | None:
@@ -114,18 +118,18 @@ class CallerKeys:
         due = self._clock() - kept.asked_s >= self._again_s
         if kept.under_way is None and due:
             kept.asked_s = self._clock()
-            kept.under_way = self._errands.submit(self._fetch, address)
+            kept.under_way = kept.errand.submit(self._fetch, address)
         return kept.under_way
 
-    def _wait(self, under_way: Future[None]) -> None:
-        if not self._seats.acquire(blocking=False):
+    def _wait(self, kept: _Kept, under_way: Future[None]) -> None:
+        if not kept.seats.acquire(blocking=False):
             return
         try:
             under_way.result(self._wait_s)
         except TimeoutError:
             return
         finally:
-            self._seats.release()
+            kept.seats.release()
 
     def _fetch(self, address: str) -> None:
         keys: tuple[ServerKey, ...] | None = None

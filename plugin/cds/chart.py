@@ -5,45 +5,44 @@ All of them or none: of half the reports nobody can say which study has none.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
 from plugin.cds.call import Call, FhirAuthorization
 from plugin.cds.errors import DataMissing
+from plugin.cds.record_search import LIMITS, RecordSearch
+from plugin.cds.searchsets import Resources, all_of, read_page
 from plugin.cds.shapes import PATIENT, REPORT, STUDY, Misshapen, Shape, pick
 from plugin.ehrs import Ehr
 from plugin.imaging.identity import IdentityRules, PatientIdentity, belongs_to, patient_identity
-from smart_launch.errors import SmartError
-from smart_launch.fhir_bundles import bundle_entries, next_link
 from smart_launch.fhir_client import FhirClient
-from smart_launch.http import Http, HttpLimits
+from smart_launch.http import Http
 from smart_launch.scopes import covers
-
-Resources = tuple[Mapping[str, Any], ...]
 
 KINDS: dict[str, tuple[str, Shape]] = {
     "studies": ("ImagingStudy", STUDY),
     "reports": ("DiagnosticReport", REPORT),
 }
-MOST_ENTRIES = 500
-# Calls that wait for a record hold threads of the web process, which pages need too.
-MOST_WAITING = 3
-LIMITS = HttpLimits(
-    connect_s=0.3, read_s=0.35, total_s=0.4, response_bytes=4 * 1024 * 1024, attempts=1
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Chart:
-    """The open patient's studies and reports, and nobody else's."""
+    """What the record gave as the open patient's.
+
+    Attributes
+    ----------
+    studies, reports : tuple of mapping
+        Shown to be this patient's.
+    other_studies, other_reports : tuple of mapping
+        Given for this patient, but with another subject, or with none that can be compared: a
+        record of the same person, or a mistake.
+    """
 
     studies: Resources = field(repr=False)
     reports: Resources = field(repr=False)
-    fetched: bool = False
+    other_studies: Resources = field(default=(), repr=False)
+    other_reports: Resources = field(default=(), repr=False)
 
 
 class Charts:
@@ -57,8 +56,7 @@ class Charts:
 
     def __init__(self, http: Http | None = None) -> None:
         self._http = http or Http(LIMITS)
-        self._seats = threading.BoundedSemaphore(MOST_WAITING)
-        self._errands = ThreadPoolExecutor(MOST_WAITING * len(KINDS), "cds-chart")
+        self._record = RecordSearch(len(KINDS))
 
     def read(self, call: Call, ehr: Ehr, deadline: float) -> Chart:
         """Give the chart of a call's patient.
@@ -79,11 +77,9 @@ class Charts:
         fetched = self._fetch(call, ehr, lacking, deadline)
         whole = {key: resources or () for key, resources in found.items()} | fetched
         identity, rules = _identity(call, ehr), IdentityRules(fhir_base=ehr.issuer)
-        return Chart(
-            _of_patient(whole["studies"], identity, rules),
-            _of_patient(whole["reports"], identity, rules),
-            bool(fetched),
-        )
+        studies, other_studies = _by_subject(whole["studies"], identity, rules)
+        reports, other_reports = _by_subject(whole["reports"], identity, rules)
+        return Chart(studies, reports, other_studies, other_reports)
 
     def _fetch(
         self, call: Call, ehr: Ehr, keys: Sequence[str], deadline: float
@@ -93,14 +89,9 @@ class Charts:
         token = _usable_token(call.authorization, ehr, keys)
         # The registered address, not the one that the call names.
         client = FhirClient(ehr.issuer, token, http=self._http)
-        if not self._seats.acquire(blocking=False):
-            raise DataMissing("The record is asked for few charts at once.", code="record_busy")
-        try:
-            errands = {k: self._errands.submit(_search, client, k, call.patient) for k in keys}
-            wait(errands.values(), timeout=max(0.0, deadline - time.monotonic()))
-        finally:
-            self._seats.release()
-        return {key: _outcome(errand) for key, errand in errands.items()}
+        kinds = [KINDS[key] for key in keys]
+        found = self._record.find(client, ehr.id, call.patient, kinds, deadline)
+        return dict(zip(keys, found, strict=True))
 
 
 def _prefetched(prefetch: Mapping[str, Any], key: str) -> Resources | None:
@@ -113,25 +104,12 @@ def _prefetched(prefetch: Mapping[str, Any], key: str) -> Resources | None:
     """
     if key not in prefetch:
         return None
-    bundle = prefetch[key]
-    if bundle is None:
+    if prefetch[key] is None:
         return ()
-    if not isinstance(bundle, dict) or next_link(bundle) is not None:
-        return None
     try:
-        return _matches(bundle, *KINDS[key])
-    except (SmartError, Misshapen):
+        return all_of([read_page(prefetch[key], *KINDS[key])])
+    except Misshapen:
         return None
-
-
-def _matches(bundle: dict[str, Any], kind: str, shape: Shape) -> Resources:
-    found = list(bundle_entries(bundle, kind))
-    matches = tuple(pick(resource, shape) for mode, resource in found if mode == "match")
-    entries, total = bundle.get("entry", []), bundle.get("total", 0)
-    # What was passed over, or counted and not sent, could be the report that somebody signed.
-    if len(found) < len(entries) or not isinstance(total, int) or total > len(matches):
-        raise Misshapen("expected every match; got fewer")
-    return matches
 
 
 def _usable_token(authorization: FhirAuthorization | None, ehr: Ehr, keys: Sequence[str]) -> str:
@@ -154,29 +132,6 @@ def _usable_token(authorization: FhirAuthorization | None, ehr: Ehr, keys: Seque
     return authorization.access_token
 
 
-def _search(client: FhirClient, key: str, patient: str) -> Resources:
-    kind, shape = KINDS[key]
-    found = list(client.search(kind, {"patient": patient}, limit=MOST_ENTRIES + 1))
-    if len(found) > MOST_ENTRIES:
-        raise DataMissing(
-            f"A chart is looked through up to {MOST_ENTRIES} entries; there are more.",
-            code="too_much_data",
-        )
-    return tuple(pick(resource, shape) for resource in found)
-
-
-def _outcome(errand: Future[Resources]) -> Resources:
-    if not errand.done():
-        errand.cancel()
-        raise DataMissing("The record must answer in time; it did not.", code="record_slow")
-    try:
-        return errand.result()
-    except (SmartError, Misshapen) as error:
-        raise DataMissing(
-            "The record must give studies and reports; it did not.", code="record_refused"
-        ) from error
-
-
 def _identity(call: Call, ehr: Ehr) -> PatientIdentity:
     """Who the patient is: by the prefetched Patient also under which other records."""
     alone = PatientIdentity(id=call.patient)
@@ -189,8 +144,10 @@ def _identity(call: Call, ehr: Ehr) -> PatientIdentity:
     return patient_identity(resource, IdentityRules(fhir_base=ehr.issuer))
 
 
-def _of_patient(
+def _by_subject(
     resources: Resources, identity: PatientIdentity, rules: IdentityRules
-) -> Resources:  # fmt: skip
-    """Leave out what is another patient's, whoever sent it."""
-    return tuple(r for r in resources if belongs_to(identity, r.get("subject") or {}, rules))
+) -> tuple[Resources, Resources]:
+    """Tell this patient's from those of whom nobody can say it."""
+    own = [belongs_to(identity, r.get("subject") or {}, rules) for r in resources]
+    parts = list(zip(resources, own, strict=True))
+    return tuple(r for r, his in parts if his), tuple(r for r, his in parts if not his)

@@ -7,20 +7,20 @@ Wetread's and which of them a clinician has worked on.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from plugin.cds.chart import Chart
+from plugin.cds.report_links import STUDY_UID, KnownStudies
 from plugin.imaging.endpoints import ArchiveRules
-from plugin.imaging.identity import local_id
-from plugin.imaging.imaging_study import Study, accession_identifier, read_study_resource
+from plugin.imaging.imaging_study import Study, read_study_resource
 from plugin.reporting.fhir_codes import (
     CHEST_CT,
     CHEST_SINGLE_VIEW,
     CHEST_TWO_VIEWS,
     READING_KEY,
-    STUDY_KEY,
 )
 from plugin.reporting.wording import UNREAD
 
@@ -38,7 +38,6 @@ WITHDRAWN = ("entered-in-error", "cancelled")
 # A report without a result so far; of ours, one that nobody has signed.
 UNSIGNED = ("registered", "partial", "preliminary")
 STUDY_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
-STUDY_UID = re.compile(r"[0-9.]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -68,12 +67,11 @@ def chest_studies(chart: Chart, fhir_base: str, modalities: Iterable[str]) -> li
         DICOM modalities that the installed models read.
     """
     kinds = frozenset(modalities)
+    reports = _Reports(chart, fhir_base)
     found = []
     for resource in chart.studies:
         study = read_study_resource(resource, {}, ArchiveRules(fhir_base, ()), kinds)
-        if not _is_of_interest(study):
-            continue
-        state = _state(_reports_of(study, chart.reports, fhir_base))
+        state = reports.state(study.uid or "") if _is_of_interest(study) else None
         if state is not None:
             shown = tuple(code for code in study.modalities if code in kinds)
             found.append(ChestStudy(study.id, study.uid or "", study.started, shown, state))
@@ -102,55 +100,47 @@ def _is_of_chest(resource: Resource) -> bool:
     return any(CHEST_WORDS.search(text) for text in (*words, resource.get("description", "")))
 
 
-def _reports_of(study: Study, reports: Iterable[Resource], fhir_base: str) -> Iterator[Resource]:
-    """Give the reports that are of a study.
+class _Reports:
+    """The reports of a chart that say something, by study."""
 
-    Many records leave `imagingStudy` out; then the order or the accession number tells. Where it
-    is there, it alone counts: one order may have led to several studies.
-    """
-    for report in reports:
-        named = [entry.get("reference") for entry in report.get("imagingStudy", ())]
-        if named:
-            ids = {local_id(reference, "ImagingStudy", fhir_base) for reference in named}
-            if study.id in ids:
-                yield report
-        elif _is_of_same_order(study, report, fhir_base):
-            yield report
+    def __init__(self, chart: Chart, fhir_base: str) -> None:
+        known = KnownStudies((*chart.studies, *chart.other_studies), fhir_base)
+        self._of: dict[str, list[State | None]] = defaultdict(list)
+        self._unsure: list[frozenset[str]] = []
+        weighed = [(report, _state(report)) for report in chart.reports]
+        # What is not shown to be this patient's may be anybody's word: it only silences.
+        weighed += [(report, None) for report in chart.other_reports]
+        for report, state in weighed:
+            if not _has_content(report):
+                continue
+            link = known.link(report)
+            for uid in link.studies:
+                self._of[uid].append(state)
+            if not link.sure:
+                self._unsure.append(link.studies)
 
-
-def _is_of_same_order(study: Study, report: Resource, fhir_base: str) -> bool:
-    ours = [e.get("value") for e in report.get("identifier", ()) if e.get("system") == STUDY_KEY]
-    if f"urn:oid:{study.uid}" in ours:
-        return True
-    number = accession_identifier(study.resource)
-    if number is not None and _pair(number) in map(_pair, report.get("identifier", ())):
-        return True
-    return bool(_orders(study.resource, fhir_base) & _orders(report, fhir_base))
-
-
-def _pair(identifier: Resource) -> tuple[object, object]:
-    return identifier.get("system"), identifier.get("value")
-
-
-def _orders(resource: Resource, fhir_base: str) -> set[str]:
-    base = fhir_base.rstrip("/") + "/"
-    references = (entry.get("reference") for entry in resource.get("basedOn", ()))
-    return {reference.removeprefix(base) for reference in references if reference}
-
-
-def _state(reports: Iterable[Resource]) -> State | None:
-    """Weigh a study's reports; None where somebody has reported on it."""
-    state: State = "unread"
-    for report in reports:
-        status = report.get("status")
-        if status in WITHDRAWN:
-            continue
-        if any(entry.get("system") == READING_KEY for entry in report.get("identifier", ())):
-            if status not in UNSIGNED:
-                return None
-            # One reading that succeeded counts more than any that did not.
-            failed = str(report.get("conclusion", "")).startswith(UNREAD)
-            state = "ai_failed" if failed and state != "ai_only" else "ai_only"
-        elif status != "registered":
+    def state(self, uid: str) -> State | None:
+        """Weigh a study's reports; None where somebody has, or may have, reported on it."""
+        if any(uid not in studies for studies in self._unsure):
             return None
-    return state
+        states: list[State | None] = self._of.get(uid, ["unread"])
+        if None in states:
+            return None
+        # One reading that succeeded counts more than any that did not.
+        return "ai_only" if "ai_only" in states else states[0]
+
+
+def _has_content(report: Resource) -> bool:
+    status = report.get("status")
+    return status not in WITHDRAWN and (_is_ours(report) or status != "registered")
+
+
+def _state(report: Resource) -> State | None:
+    """What a report makes of its study; None: reported on."""
+    if not _is_ours(report) or report.get("status") not in UNSIGNED:
+        return None
+    return "ai_failed" if str(report.get("conclusion", "")).startswith(UNREAD) else "ai_only"
+
+
+def _is_ours(report: Resource) -> bool:
+    return any(entry.get("system") == READING_KEY for entry in report.get("identifier", ()))

@@ -50,10 +50,19 @@ REPORT: Shape = {
     "identifier": [IDENTIFIER],
     "basedOn": [REFERENCE],
     "status": str,
+    "category": [CONCEPT],
     "subject": REFERENCE,
     "imagingStudy": [REFERENCE],
     "conclusion": str,
 }
+SEARCHSET: Shape = {
+    "resourceType": str,
+    "type": str,
+    "total": int,
+    "link": [{"relation": str, "url": str}],
+    "entry": [{"resource": dict, "search": {"mode": str}}],
+}
+OUTCOME: Shape = {"issue": [{"severity": str, "code": str}]}
 
 
 class Misshapen(ValueError):  # noqa: N818 (named for what is wrong)

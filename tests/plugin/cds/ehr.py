@@ -34,6 +34,12 @@ class Behaviour:
     record: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     record_status: int = 200
     record_delay_s: float = 0.0
+    record_slow: tuple[str, ...] = ("ImagingStudy", "DiagnosticReport")
+    """What the delay is for."""
+    record_pages: int = 1
+    """Pages of each search; all but the first are empty."""
+    record_changes: dict[str, Any] = field(default_factory=dict)
+    """What each Bundle has otherwise; None leaves an element out."""
 
 
 class CallingEhr:
@@ -112,8 +118,16 @@ class CallingEhr:
         return jsonify(keys=listed), self.behaviour.keys_status
 
     def _search(self, kind: str) -> Any:
-        time.sleep(self.behaviour.record_delay_s)
-        return jsonify(bundle(*self.behaviour.record.get(kind, []))), self.behaviour.record_status
+        behaviour, page = self.behaviour, int(request.args.get("page", 1))
+        time.sleep(behaviour.record_delay_s if kind in behaviour.record_slow else 0)
+        found = bundle(*(behaviour.record.get(kind, []) if page == 1 else []))
+        found["total"] = len(behaviour.record.get(kind, []))
+        if page < behaviour.record_pages:
+            address = f"{self.issuer}/{kind}?page={page + 1}"
+            found["link"] = [{"relation": "next", "url": address}]
+        changed = found | behaviour.record_changes
+        kept = {name: value for name, value in changed.items() if value is not None}
+        return jsonify(kept), behaviour.record_status
 
 
 def prefetch(

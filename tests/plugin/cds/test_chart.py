@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from plugin.cds.chart import MOST_WAITING
 from tests.plugin.cds.conftest import Send, cards_of, code_of
 from tests.plugin.cds.ehr import PATIENT, CallingEhr, ai_report, bundle, prefetch, report, study
 
@@ -30,6 +27,13 @@ def test_null_says_that_there_is_nothing(send: Send, ehr: CallingEhr) -> None:
     assert cards_of(send(ehr.call(prefetch=data | {"studies": None}))) == []
 
 
+def outcome(severity: str | None, code: str) -> dict[str, Any]:
+    """A searchset in which the server says something of its search."""
+    issue = {"code": code} | ({"severity": severity} if severity else {})
+    said = {"resourceType": "OperationOutcome", "issue": [issue]}
+    return bundle(entry=[{"resource": said, "search": {"mode": "outcome"}}])
+
+
 NOT_WHOLE = {
     "absent": "absent",
     "failed": {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]},
@@ -39,6 +43,16 @@ NOT_WHOLE = {
     "fewer than counted": bundle(report(), total=2),
     "no list": {"resourceType": "Bundle", "entry": {"resource": {}}},
     "misshapen": bundle(report(status=["final"])),
+    "no searchset": bundle(type="collection"),
+    "further page without address": bundle(link=[{"relation": "next"}]),
+    "links that are none": bundle(link="https://ehr/next"),
+    "one entry twice": bundle(report(2), report(2), total=2),
+    "a match of another kind": bundle({"resourceType": "DocumentReference", "id": "x"}, total=0),
+    "an error": outcome("error", "processing"),
+    "left out": outcome("information", "suppressed"),
+    "incomplete": outcome("warning", "incomplete"),
+    "unclear": outcome(None, "informational"),
+    "no issue": bundle(entry=[{"resource": {"resourceType": "OperationOutcome"}}]),
 }
 
 
@@ -62,6 +76,50 @@ def test_what_is_not_whole_and_cannot_be_fetched_makes_no_card(
         del data["reports"]
     answer = send(ehr.call(prefetch=data))
     assert (answer.status_code, code_of(answer)) == (412, "data_missing")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"entry": whole["entry"], "total": None} for whole in (
+            outcome("error", "processing"), outcome("warning", "suppressed"),
+        )),
+        {"total": 5},
+        {"type": "history"},
+        {"entry": [{"fullUrl": "https://ehr/DiagnosticReport/1"}], "total": None},
+        {"entry": [{"resource": report(), "search": {"mode": "outcome"}}]},
+    ],
+)  # fmt: skip
+def test_what_is_fetched_must_be_whole_too(
+    send: Send, ehr: CallingEhr, changes: dict[str, Any]
+) -> None:
+    ehr.behaviour.record_changes = changes
+    data = prefetch([study()])
+    del data["reports"]
+    answer = send(asking(ehr, data))
+    assert (answer.status_code, code_of(answer)) == (412, "record_refused")
+
+
+def test_word_that_takes_nothing_away_does_no_harm(send: Send, ehr: CallingEhr) -> None:
+    for severity, code in (("information", "informational"), ("warning", "not-supported")):
+        data = prefetch([study()]) | {"reports": outcome(severity, code)}
+        assert len(cards_of(send(ehr.call(prefetch=data)))) == 1
+
+
+def test_report_that_only_came_along_counts(send: Send, ehr: CallingEhr) -> None:
+    along = {"resource": report(), "search": {"mode": "include"}}
+    data = prefetch([study()]) | {"reports": bundle(entry=[along])}
+    assert cards_of(send(ehr.call(prefetch=data))) == []
+
+
+def test_pages_are_counted_together(send: Send, ehr: CallingEhr) -> None:
+    ehr.behaviour.record = {"DiagnosticReport": [report(1)]}
+    ehr.behaviour.record_pages = 3
+    data = prefetch([study(1), study(2)])
+    del data["reports"]
+    (card,) = cards_of(send(asking(ehr, data)))
+    assert "2 Mar 2026" in card["summary"]
+    assert ehr.asked("/DiagnosticReport") == 3
 
 
 def test_whole_chart_may_be_fetched(send: Send, ehr: CallingEhr) -> None:
@@ -103,41 +161,32 @@ def test_record_that_refuses_makes_no_card(send: Send, ehr: CallingEhr) -> None:
         assert (answer.status_code, code_of(answer)) == (412, "record_refused")
 
 
-def test_slow_record_makes_no_card_and_no_slow_answer(send: Send, ehr: CallingEhr) -> None:
-    send()  # the keys are there
-    ehr.behaviour.record_delay_s = 1.0
-    started = time.monotonic()
-    answer = send(asking(ehr, {}))
-    assert time.monotonic() - started < 0.5
-    assert answer.status_code == 412
-    assert code_of(answer) in ("record_slow", "record_refused")
-
-
-def test_few_calls_wait_for_a_slow_record(send: Send, ehr: CallingEhr) -> None:
-    send()  # the keys are there
-    ehr.behaviour.record_delay_s = 0.6
-
-    def called(_: int) -> tuple[str, float]:
-        started = time.monotonic()
-        code = code_of(send(asking(ehr, {})))
-        return code, time.monotonic() - started
-
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(called, range(8)))
-    waited = [code for code, _ in answers if code != "record_busy"]
-    assert len(waited) == MOST_WAITING
-    assert all(spent < 0.3 for code, spent in answers if code == "record_busy")
-
-
-def test_studies_and_reports_of_others_are_ignored(send: Send, ehr: CallingEhr) -> None:
+def test_studies_of_others_are_not_named(send: Send, ehr: CallingEhr) -> None:
     other = {"reference": "Patient/somebody-else"}
     assert cards_of(send(ehr.call(prefetch=prefetch([study(subject=other)])))) == []
     assert cards_of(send(ehr.call(prefetch=prefetch([study(subject=None)])))) == []
-    # Nor does somebody else's report make a study look read.
-    data = prefetch([study()], [report(subject=other)])
-    assert len(cards_of(send(ehr.call(prefetch=data)))) == 1
     ehr.behaviour.record = {"ImagingStudy": [study(subject=other)]}
     assert cards_of(send(asking(ehr, {}))) == []
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        {"reference": f"http://ehr-internal:8080/fhir/Patient/{PATIENT}"},
+        {"reference": "Patient/clark-old"},
+        {"reference": "#patient"},
+        {"identifier": {"system": "https://hospital.example/mrn", "value": "1"}},
+        None,
+    ],
+)
+def test_report_that_was_given_for_the_patient_silences_whoever_it_names(
+    send: Send, ehr: CallingEhr, subject: dict[str, Any] | None
+) -> None:
+    for alone in (report(1, subject=subject), ai_report(1, subject=subject)):
+        data = prefetch([study(1), study(2)], [alone])
+        for chart in (data, {k: v for k, v in data.items() if k != "patient"}):
+            (card,) = cards_of(send(ehr.call(prefetch=chart)))
+            assert card["summary"] == "Chest X-ray of 2 Mar 2026: no report in the chart yet"
 
 
 def test_record_of_the_same_person_counts_when_the_patient_says_so(
