@@ -43,10 +43,14 @@ class StreamedAnswer(AnswerHead):
         What came before is then half an answer, unless its format says where it ends.
     close : callable
         Gives the connection up.
+    is_framed : bool
+        The body says where it ends, by its length or in chunks. If not, one that broke off looks
+        whole (RFC 9112 6.3, 8).
     """
 
     pieces: Iterator[bytes] = field(repr=False)
     close: Callable[[], None] = field(repr=False)
+    is_framed: bool
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,9 @@ class Http:
             return failure("redirected")
         pieces = _pieces(response, _STREAM_CHUNK_BYTES, most_bytes, deadline)
         headers = CaseInsensitiveDict(response.headers)
-        return StreamedAnswer(response.status_code, headers, pieces, response.close)
+        raw = response.raw
+        is_framed = raw.chunked or raw.length_remaining is not None
+        return StreamedAnswer(response.status_code, headers, pieces, response.close, is_framed)
 
     def _sent(self, request: requests.Request) -> requests.Response:
         prepared = self._session.prepare_request(request)

@@ -59,6 +59,7 @@ class StudyFetch:
         NotAnImage
             What arrived is no DICOM file.
         """
+        self.allowance.begin()
         try:
             self._at_once([partial(self._series, order) for order in orders])
             missing = [(order, uid) for order in orders for uid in order.missing()]
@@ -77,7 +78,7 @@ class StudyFetch:
     def _at_once(self, calls: Sequence[Callable[[], None]]) -> None:
         """Do all of it on a few connections, or stop at the first error."""
         with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="images") as pool:
-            futures = [pool.submit(call) for call in calls]
+            futures = [pool.submit(self._in_time, call) for call in calls]
             done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
             if waiting:
                 self.allowance.stop()
@@ -85,6 +86,10 @@ class StudyFetch:
         self.allowance.go_on()
         for future in (one for one in futures if one in done):
             future.result()
+
+    def _in_time(self, call: Callable[[], None]) -> None:
+        self.allowance.go_on_or_stop()
+        call()
 
     def _series(self, order: SeriesOrder) -> None:
         """Ask for a whole series; one image alone is asked for by its name."""

@@ -15,6 +15,8 @@ from email.message import Message
 
 # Delimiter line, headers of a part, what comes before the first: real ones have a few hundred.
 MOST_HEADER_BYTES = 64 * 1024
+# What follows the last part: a line break, in real answers.
+MOST_EPILOGUE_BYTES = 1024
 
 Part = tuple[str, Iterator[memoryview]]
 
@@ -106,9 +108,13 @@ class _Body:
         return header
 
     def read_to_the_end(self) -> None:
-        """Pass over what follows the closing delimiter: the connection can then be used again."""
-        for _ in self._pieces:
-            pass
+        """Pass over what follows the closing delimiter: the connection can then be used again.
+
+        More than a little is left unread, and its connection given up: it is no image.
+        """
+        passed = len(self._held) - self._at
+        while passed <= MOST_EPILOGUE_BYTES and (piece := next(self._pieces, None)) is not None:
+            passed += len(piece)
 
     def _take(self, used: int) -> None:
         """Let go what is used up, and wait for the next piece."""

@@ -79,7 +79,7 @@ class Pacs:
         with self._answer(path, HEADERS, allowance.bytes_left()) as answer:
             _check_status(answer)
             with _in_words():
-                for content in _contents(answer):
+                for content in _contents(answer, _watched(answer.pieces, allowance)):
                     yield _worded(content)
 
     def list_images(self, study: str, series: str) -> tuple[str, ...] | None:
@@ -146,15 +146,26 @@ def _worded(content: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryvie
         yield from content
 
 
-def _contents(answer: StreamedAnswer) -> Iterator[Iterator[bytes | memoryview]]:
+def _watched(pieces: Iterator[bytes], allowance: Allowance) -> Iterator[bytes]:
+    """Give the pieces, those too that are no image's, while they are worth waiting for."""
+    for piece in pieces:
+        allowance.go_on_or_stop()
+        yield piece
+
+
+def _contents(
+    answer: StreamedAnswer, pieces: Iterator[bytes]
+) -> Iterator[Iterator[bytes | memoryview]]:
     kind, parameters = content_type(answer.headers.get("Content-Type", ""))
     if kind == DICOM:
-        yield answer.pieces
+        if not answer.is_framed:
+            raise BrokeOff("The image archive must say where an image ends; it did not.")
+        yield pieces
         return
     if kind != "multipart/related":
         raise PacsError("The image archive must send DICOM; it sent something else.")
     part: Part | None = None
-    for part in read_parts(answer.pieces, parameters.get("boundary", "")):
+    for part in read_parts(pieces, parameters.get("boundary", "")):
         if part[0] not in (DICOM, ""):
             raise PacsError("The image archive must send DICOM; it sent something else.")
         yield part[1]

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 
 from tests.plugin.reading.conftest import dicom_file
 from tests.plugin.reading.samples import STUDY_UID
-from tests.smart_launch.loopback import Loopback, Says
+from tests.smart_launch.loopback import Answering, Loopback, Says
 
 KIND = 'multipart/related; type="application/dicom"; boundary=B'
 HEAD = b"\r\n--B\r\nContent-Type: application/dicom\r\n\r\n"
@@ -61,7 +61,9 @@ class Archive:
     def says_series(self, series: str) -> None:
         self.says(related(one for key, one in self.images.items() if key[0] == series), series)
 
-    def says(self, body: bytes | Says, series: str | None = None, uid: str | None = None) -> None:
+    def says(
+        self, body: bytes | Answering, series: str | None = None, uid: str | None = None
+    ) -> None:
         """Answer with one image, with a multipart body, or as given."""
         if isinstance(body, bytes):
             whole = body if body.lstrip().startswith(b"--B") else related([body])

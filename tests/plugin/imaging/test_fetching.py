@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import threading
 import time
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -56,6 +57,33 @@ def test_of_an_answer_that_breaks_off_the_whole_images_count_and_the_others_are_
     singly = [f"series/{FIRST}/instances/{uid}" for uid in names[3:]]
     assert archive.asked()[:1] == [f"series/{FIRST}"]
     assert sorted(archive.asked()[1:]) == singly
+
+
+@pytest.mark.parametrize("framing", ["none", "length", "chunks"])
+def test_an_image_by_itself_whose_end_is_not_told_is_not_taken_for_a_whole_one(
+    archive: Archive, fetching: Fetching, framing: str
+) -> None:
+    (uid,) = archive.holds(FIRST, 1)
+    body, study = archive.images[FIRST, uid], study_at(archive, series_entry(FIRST, [uid]))
+
+    def write(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/dicom")
+        if framing == "length":
+            handler.send_header("Content-Length", str(len(body)))
+        if framing == "chunks":
+            handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        handler.wfile.write(chunked if framing == "chunks" else body)
+
+    archive.says(Says(write=write), FIRST, uid)
+    if framing == "none":
+        with pytest.raises(PacsUnavailable, match="where an image ends"):
+            fetching(study)
+        assert fetching.kept() == []
+    else:
+        assert fetching(study).files[0].read_bytes() == body
 
 
 def test_an_image_that_the_archive_does_not_have_is_asked_for_by_name_and_then_missed(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 import time
 import tracemalloc
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from plugin.errors import LaunchExpired
-from plugin.imaging.allowance import Allowance
+from plugin.imaging.allowance import Allowance, Pace
 from plugin.imaging.fetching import CONNECTIONS
 from plugin.imaging.pacs_errors import PacsError, PacsUnavailable
 from plugin.imaging.study_images import FetchedStudy
@@ -39,6 +41,69 @@ def test_an_answer_that_drips_comes_to_an_end(archive: Archive, fetching: Fetchi
         fetching(study_at(archive, series_entry(FIRST, names)))
     assert time.monotonic() - started < 2
     assert fetching.kept() == []
+
+
+def write_and_then(body: bytes, more: bytes, sent: list[int]) -> Says:
+    """An answer that goes on after its end, until nobody reads it any more."""
+
+    def write(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", KIND)
+        handler.end_headers()
+        handler.wfile.write(body)
+        with contextlib.suppress(OSError):
+            for _ in range(500):
+                sent.append(handler.wfile.write(more))
+                time.sleep(0.02)
+
+    return Says(write=write)
+
+
+def test_bytes_after_the_closing_delimiter_end_the_answer(
+    archive: Archive, fetching: Fetching
+) -> None:
+    names, sent = archive.holds(FIRST, 2), list[int]()
+    archive.says(write_and_then(related(archive.images.values()), b"x" * 40_000, sent), FIRST)
+    started = time.monotonic()
+    assert found(fetching(study_at(archive, series_entry(FIRST, names)))) == names
+    assert time.monotonic() - started < 2
+    assert archive.asked() == [f"series/{FIRST}"]
+
+
+@pytest.mark.parametrize("begin", [b"", HEAD, b"whole"], ids=["preamble", "image", "epilogue"])
+def test_when_one_series_fails_none_is_waited_for_wherever_its_answer_is(
+    archive: Archive, fetching: Fetching, begin: bytes
+) -> None:
+    names = [archive.holds(one, 2) for one in SERIES[:2]]
+    if begin == b"whole":
+        begin = related(one for key, one in archive.images.items() if key[0] == SECOND)
+    archive.says(write_and_then(begin, b"x", []), SECOND)
+    archive.says(lambda _: (time.sleep(0.1), Says(403))[1], FIRST)
+    started = time.monotonic()
+    with pytest.raises(PacsError, match="refused"):
+        fetching(study_at(archive, *map(series_entry, SERIES[:2], names)))
+    assert time.monotonic() - started < 2
+
+
+def test_a_study_of_many_slow_images_comes_to_an_end(archive: Archive, fetching: Fetching) -> None:
+    names = archive.holds(FIRST, 20)
+    archive.says(Says(400), FIRST)
+
+    def slowly(asked: Asked) -> Says:
+        time.sleep(0.1)
+        uid = asked.path.rpartition("/")[2]
+        return Says(200, related([archive.images[FIRST, uid]]), {"Content-Type": KIND})
+
+    for uid in names:
+        archive.book.says("GET", archive.path(FIRST, uid), slowly)
+    study = study_at(archive, series_entry(FIRST, names))
+    impatient = Pace(start_s=0.3, image_s=0.005, bytes_per_s=10**9)
+    with pytest.raises(PacsUnavailable, match="too slow"):
+        fetching(study, Allowance(99, MEGABYTE, MEGABYTE, impatient))
+    assert len(archive.asked()) < 1 + len(names)
+    assert fetching.kept() == []
+    patient = replace(impatient, bytes_per_s=2_000)
+    assert found(fetching(study, Allowance(99, MEGABYTE, MEGABYTE, patient))) == names
 
 
 @pytest.mark.parametrize(
