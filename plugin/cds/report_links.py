@@ -96,7 +96,8 @@ class KnownStudies:
         names = [*map(_number, identifiers), *self._orders(report)]
         found = {uid for name in names for uid in self._find(name)}
         ours = (entry.get("value", "") for entry in identifiers if entry.get("system") == STUDY_KEY)
-        return found | {value.removeprefix("urn:oid:") for value in ours}
+        uids = (value.removeprefix("urn:oid:") for value in ours)
+        return found | {uid for uid in uids if STUDY_UID.fullmatch(uid)}
 
     def _find(self, name: tuple[object, ...]) -> set[str]:
         return self._by_name.get(name, set())

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from plugin.cds.chart import Chart
 from plugin.cds.chest_studies import chest_studies
+from plugin.reporting.fhir_codes import STUDY_KEY
 from plugin.reporting.wording import UNREAD
 from tests.plugin.cds.ehr import ai_report, report, study
 
@@ -107,6 +108,7 @@ def test_report_may_name_its_study_in_any_way(named: dict[str, Any]) -> None:
         {"imagingStudy": None, "category": [LABORATORY, RADIOLOGY]},
         {"imagingStudy": None, "category": [{"text": "LAB"}]},
         {"imagingStudy": None, "identifier": [NUMBER | {"system": "https://other.example"}]},
+        {"imagingStudy": None, "identifier": [{"system": STUDY_KEY}]},
         {"imagingStudy": None, "basedOn": [{"reference": "ServiceRequest/unknown"}]},
         {"imagingStudy": [{"reference": "#contained"}]},
         {"imagingStudy": [{"reference": "ImagingStudy/unknown"}]},
