@@ -46,14 +46,14 @@ def open_study(
     patient, rules = launch.context.require_patient(), identity_rules(launch.ehr)
 
     with progress.step("find_study"):
-        found = find_study(bench.record, patient, study_id, bench.archives, bench.modalities)
-        study = found.study
+        study = find_study(bench.record, patient, study_id, bench.archives, bench.modalities).study
 
     with progress.step("fetch_images"):
         fetched = bench.fetch(study)
 
     with progress.step("check_identity"):
-        checked = check_patient(bench.record, rules, patient, study, fetched.facts, found.patients)
+        # No second look follows, as it does before a report: so the chart's own Patient is read.
+        checked = check_patient(bench.record, rules, patient, study, fetched.facts, {})
 
     with progress.step("draw_images"):
         images = bench.images(fetched, checked.resource.get("birthDate"), study.started)

@@ -181,7 +181,9 @@ def report_reading(
     rules = identity_rules(launch.ehr)
     checked = check_again(bench.record, rules, study, read.facts, seen.study, seen.patient)
     read = replace(read, checked=checked)
-    earlier = earlier_reports(seen.earlier, bench.record.base_url, patient, read.key)
+    earlier = earlier_reports(
+        seen.earlier, bench.record.base_url, patient, study.uid or "", read.key
+    )
     built = build_report(read.prediction, _context(launch, read, earlier.others, bench))
     if isinstance(ending, Writer):
         ending = write_back(ending, built, earlier.same, seen.answers)

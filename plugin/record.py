@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from plugin.errors import LaunchExpired
@@ -17,7 +17,7 @@ from smart_launch.errors import (
     FhirUnauthorized,
     FhirUnavailable,
 )
-from smart_launch.fhir_batch import Answered, Question
+from smart_launch.fhir_batch import Answered, Question, Search
 from smart_launch.fhir_bundles import PastVersion, SearchResult
 from smart_launch.fhir_client import FhirClient
 from smart_launch.fhir_reader import Resource
@@ -25,8 +25,12 @@ from smart_launch.http import Http
 from smart_launch.stored import Stored
 
 Answer = TypeVar("Answer")
-# What servers without batches say to one, besides refusing it in so many words.
-NOT_TAKEN = ("server_error", "not_fhir", "not_json", "html_not_json", "redirected", "too_large")
+# What servers without batches say to one, besides refusing it in so many words. Answers in another
+# order are the batch's fault too, unless the same is said again to a question asked by itself.
+NOT_TAKEN = (
+    *("server_error", "not_fhir", "not_json", "html_not_json", "redirected", "too_large"),
+    "wrong_resource",
+)
 
 
 class Record:
@@ -94,8 +98,16 @@ class Record:
         """Give the matches of a search and what was included with them."""
         return self._ask(lambda client: client.search_bundle(resource_type, parameters))
 
-    def ask_all(self, *questions: Question) -> list[Answered]:
+    def ask_all(self, *questions: Question, known: Collection[Question] = ()) -> list[Answered]:
         """Ask several questions, in one request where the record takes a batch.
+
+        Some servers answer 404 to all that stands in a batch. So one that denies what was there a
+        moment ago is not believed: everything is asked again, one by one.
+
+        Parameters
+        ----------
+        known : collection
+            Those of the questions that are about what was there a moment ago.
 
         Returns
         -------
@@ -107,16 +119,21 @@ class Record:
         FhirError
             A question got neither.
         """
-        found: list[Answered | None] = [None] * len(questions)
-        if len(questions) > 1 and self.offers("batch"):
-            try:
-                found = self._ask(lambda client: client.batch(questions))
-            except FhirError as error:
-                if not _refuses_bundles(error):
-                    raise
-                self.note_refused("batch")
-        pairs = zip(questions, found, strict=True)
-        return [answer or self._ask_one(question) for question, answer in pairs]
+        if len(questions) < 2 or not self.offers("batch"):
+            return [self._ask_one(question) for question in questions]
+        try:
+            found = self._ask(lambda client: client.batch(questions))
+        except FhirError as error:
+            if not _refuses_bundles(error):
+                raise
+            found = None
+        if found is not None and not _denies(questions, found, known):
+            pairs = zip(questions, found, strict=True)
+            return [answer or self._ask_one(question) for question, answer in pairs]
+        singly = [self._ask_one(question) for question in questions]
+        if found is None or not _denies(questions, singly, known):
+            self.note_refused("batch")
+        return singly
 
     def _ask_one(self, question: Question) -> Answered:
         return self._ask(lambda client: client.ask(question))
@@ -160,6 +177,18 @@ class Record:
 
     def _client(self, token: str) -> FhirClient:
         return FhirClient(self.base_url, token, http=self._http)
+
+
+def _denies(
+    questions: Sequence[Question], answers: Sequence[Answered | None], known: Collection[Question]
+) -> bool:
+    """Tell whether what must be there is said not to be; a search finds nothing, but is there."""
+    return any(
+        isinstance(answer, FhirNotFound)
+        if isinstance(question, Search)
+        else question in known and isinstance(answer, FhirNotFound | FhirForbidden)
+        for question, answer in zip(questions, answers, strict=True)
+    )
 
 
 def _refuses_bundles(error: FhirError) -> bool:

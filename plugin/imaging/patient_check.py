@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from plugin.imaging.identity import (
 )
 from plugin.imaging.imaging_study import Study, images_mark, read_study_resource
 from plugin.record import Record
-from smart_launch.errors import FhirForbidden, FhirNotFound
+from smart_launch.errors import FhirForbidden, FhirNotFound, FhirUnavailable
 from smart_launch.fhir_batch import Answered, read_from
 
 if TYPE_CHECKING:
@@ -109,19 +110,42 @@ def check_again(
     ------
     IdentityError
         `study_reassigned`: it is no longer this patient's study; `study_withdrawn`;
-        `study_changed`: it has other images now.
+        `study_changed`: it has other images now; `identity_unconfirmed`: the patient cannot be read
+        any more.
     """
     try:
         resource = read_from(current).resource
     except (FhirNotFound, FhirForbidden) as error:
         raise _reassigned() from error
     _require_same_images(rules, study, resource)
-    person = read_from(patient)
-    moved = replace(study, subject=resource.get("subject") or {}, resource=resource)
     try:
-        return check_patient(record, rules, person.id, moved, facts, {person.id: person.resource})
-    except IdentityError as error:
-        raise _reassigned() from error
+        person = read_from(patient)
+    except (FhirNotFound, FhirForbidden) as error:
+        raise _unconfirmed("the patient's record can no longer be read.") from error
+    moved = replace(study, subject=resource.get("subject") or {}, resource=resource)
+    people = {person.id: person.resource}
+    with confirming():
+        try:
+            return check_patient(record, rules, person.id, moved, facts, people)
+        except IdentityError as error:
+            raise _reassigned() from error
+
+
+@contextmanager
+def confirming() -> Iterator[None]:
+    """Ask the record whose images they are: another entry than the one asked for is no yes.
+
+    Raises
+    ------
+    IdentityError
+        `identity_unconfirmed`.
+    """
+    try:
+        yield
+    except FhirUnavailable as error:
+        if error.code != "wrong_resource":
+            raise
+        raise _unconfirmed("the record answers with other entries than asked for.") from error
 
 
 def _require_same_images(rules: IdentityRules, study: Study, current: Mapping[str, Any]) -> None:
@@ -159,6 +183,15 @@ def _reassigned() -> IdentityError:
         "meanwhile.",
         code="study_reassigned",
         title="The study was changed while it was being read",
+        next_step="Open the chart again and check whose study it is before you use it.",
+    )
+
+
+def _unconfirmed(why: str) -> IdentityError:
+    return IdentityError(
+        f"Whose images these are must be confirmed once more after reading; {why}",
+        code="identity_unconfirmed",
+        title="It can no longer be shown whose images these are",
         next_step="Open the chart again and check whose study it is before you use it.",
     )
 

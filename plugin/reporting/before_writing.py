@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.imaging.imaging_study import Study
+from plugin.imaging.patient_check import confirming
 from plugin.record import Record
 from plugin.reporting.write_back import Written, reports_question
 from plugin.reporting.writer import Answers, Writer
@@ -56,13 +57,16 @@ def look_before_writing(
 
     Raises
     ------
+    IdentityError
+        It answered with other entries.
     FhirError
         The record did not answer.
     """
     identity = Read("ImagingStudy", study.id), Read("Patient", patient)
-    if isinstance(writer, Written):
-        now, person = record.ask_all(*identity)
-        return BeforeWriting(now, person, None, ())
-    reports = reports_question(patient, study.uid or "")
-    found, now, person, *answers = record.ask_all(reports, *identity, *writer.questions)
-    return BeforeWriting(now, person, found, answers)
+    with confirming():
+        if isinstance(writer, Written):
+            now, person = record.ask_all(*identity, known=identity)
+            return BeforeWriting(now, person, None, ())
+        questions = reports_question(patient, study.uid or ""), *identity, *writer.questions
+        found, now, person, *answers = record.ask_all(*questions, known=identity)
+        return BeforeWriting(now, person, found, answers)

@@ -47,7 +47,7 @@ def settle(record: Record, mode: WriteMode, target: Target, journal: Journal) ->
     report, answers = look_for_report(writer)
     if report is None:
         return Written(None, None, None, saved=False, sentence=_withdraw(writer, answers))
-    written = keep(record, report, target)
+    written = keep(writer, report, answers)
     return replace(written, sentence=WRITTEN) if written.saved else written
 
 

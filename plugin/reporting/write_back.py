@@ -12,18 +12,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from plugin.imaging.identity import local_id
-from plugin.record import Record
 from plugin.reporting.fhir_codes import READING_KEY, STUDY_KEY
+from plugin.reporting.ours import first_result, has_identifier, is_of_patient
 from plugin.reporting.report import ReportResources
-from plugin.reporting.writer import Answers, ForeignReport, Outcome, Target, WriteError, Writer
+from plugin.reporting.writer import (
+    Answers,
+    ForeignReport,
+    Outcome,
+    WriteError,
+    Writer,
+    existing,
+)
 from smart_launch.errors import FhirConflict, FhirForbidden, FhirNotFound
-from smart_launch.fhir_batch import Search, matches_from
+from smart_launch.fhir_batch import Read, Search, matches_from
 from smart_launch.scopes import missing_scopes
 
 NEEDED_TO_WRITE = ("patient/DiagnosticReport.crus", "patient/Observation.crus")
 WRITTEN = "The preliminary report is in the record."
 KEPT = "The record already held this reading's preliminary report; it was left as it is."
+INCOMPLETE = (
+    "The preliminary report is in the record, but the finding that it refers to is not: tell your "
+    "Wetread administrator."
+)
 TOUCHED = "A clinician has already worked on this reading's report; it was left as it is."
 NOT_WRITTEN = "This reading is only shown here: this record takes no reports from Wetread."
 NOT_ALLOWED = "The report was not saved: your sign-in does not allow Wetread to write it."
@@ -92,21 +102,23 @@ def reports_question(patient: str, study_uid: str) -> Search:
 
 
 def earlier_reports(
-    reports: Sequence[Mapping[str, Any]], base_url: str, patient: str, key: str
+    reports: Sequence[Mapping[str, Any]], base_url: str, patient: str, study_uid: str, key: str
 ) -> EarlierReports:
     """Tell Wetread's reports apart; pure.
 
     Parameters
     ----------
     reports : sequence of mapping
-        What `reports_question` found.
+        What `reports_question` found, and whatever a server sends that ignores a parameter.
     """
-    found = [r for r in reports if _is_of(r, patient, base_url)]
+    found = [r for r in reports if is_of_patient(r, patient, base_url)]
     same = [r for r in found if has_identifier(r, READING_KEY, key)]
     others = [
         r
         for r in found
-        if r not in same and r.get("status") not in ("entered-in-error", "cancelled")
+        if has_identifier(r, STUDY_KEY, f"urn:oid:{study_uid}")
+        and r not in same
+        and r.get("status") not in ("entered-in-error", "cancelled")
     ]
     newest = sorted(others, key=lambda r: str(r.get("issued", "")), reverse=True)
     references = tuple(f"DiagnosticReport/{r['id']}" for r in newest)
@@ -126,7 +138,7 @@ def write_back(
     Parameters
     ----------
     same : mapping or None
-        `EarlierReports.same`.
+        `EarlierReports.same`; a search gave it, so it is looked at once more.
     answers : sequence of Answered
         To the writer's questions, from directly before.
 
@@ -140,21 +152,22 @@ def write_back(
         The record refused or did not answer. What was written until then a retry completes, and
         after the last one `settling.py` withdraws.
     """
-    if same is None:
+    lying = _as_it_is_now(writer, same, answers) if same else None
+    if lying is None:
         try:
             outcome = writer.write(resources, answers)
         except FhirConflict:
             # Somebody was faster. Look again; if it is not this reading, the refusal stands.
-            same = look_for_report(writer)[0]
-            if same is None:
+            lying, answers = look_for_report(writer)
+            if lying is None:
                 raise
         else:
             if not outcome.existed:
                 return _read_back(writer, outcome)
-            same = outcome.report or _read(writer, outcome)
-    written = keep(writer.record, same, writer.target)
+            lying, answers = outcome.report or _read(writer, outcome), ()
+    written = keep(writer, lying, answers)
     if written.saved:
-        writer.complete(same, resources)
+        writer.complete(lying, resources)
     return written
 
 
@@ -175,32 +188,45 @@ def look_for_report(writer: Writer) -> tuple[Mapping[str, Any] | None, Answers]:
     reports, *answers = writer.record.ask_all(search, *writer.questions)
     found = matches_from(reports)
     by_key = next((r for r in found if has_identifier(r, READING_KEY, target.key)), None)
-    return by_key or writer.report_in(answers), answers
+    lying = _as_it_is_now(writer, by_key, answers) if by_key else None
+    return lying or writer.report_in(answers), answers
 
 
-def has_identifier(resource: Mapping[str, Any], system: str, value: str) -> bool:
-    """Tell whether a resource carries an identifier; some servers search more loosely."""
-    return any(
-        entry.get("system") == system and entry.get("value") == value
-        for entry in resource.get("identifier", ())
-    )
+def _as_it_is_now(
+    writer: Writer, found: Mapping[str, Any], answers: Answers
+) -> Mapping[str, Any] | None:
+    """Read a report that a search found: its index may lag behind. None: it is gone."""
+    place = Read("DiagnosticReport", str(found["id"]))
+    known = dict(zip(writer.questions, answers, strict=True))
+    answer = known[place] if place in known else writer.record.ask_all(place)[0]
+    stored = existing(answer)
+    return stored.resource if stored else None
 
 
-def _is_of(resource: Mapping[str, Any], patient: str, base_url: str) -> bool:
-    subject = (resource.get("subject") or {}).get("reference")
-    return local_id(subject, "Patient", base_url) == patient
+def keep(writer: Writer, report: Mapping[str, Any], answers: Answers) -> Written:
+    """Say what lies there already; it is not changed.
 
+    Parameters
+    ----------
+    answers : sequence of Answered
+        To the writer's questions; empty if something was written since.
 
-def keep(record: Record, report: Mapping[str, Any], target: Target) -> Written:
-    """Say what lies there already; it is not changed."""
-    if not _is_of(report, target.patient, record.base_url):
+    Raises
+    ------
+    ForeignReport
+        It is another patient's.
+    """
+    target = writer.target
+    if not is_of_patient(report, target.patient, writer.record.base_url):
         raise ForeignReport(
             "A report is written only where none of another patient lies; one lies there."
         )
     reference = f"DiagnosticReport/{report['id']}"
     status = str(report.get("status"))
-    observation = _first_result(report)
+    observation = first_result(report)
     untouched = status == target.status and has_identifier(report, READING_KEY, target.key)
+    if untouched and answers and writer.lacks_finding(report, answers):
+        return Written(reference, None, status, saved=False, sentence=INCOMPLETE)
     sentence = KEPT if untouched else TOUCHED
     return Written(reference, observation, status, saved=untouched, sentence=sentence)
 
@@ -218,15 +244,11 @@ def _read_back(writer: Writer, outcome: Outcome) -> Written:
             "A report counts as saved when it can be read back; this one cannot."
         ) from error
     complete = (
-        _is_of(report, target.patient, writer.record.base_url)
+        is_of_patient(report, target.patient, writer.record.base_url)
         and has_identifier(report, READING_KEY, target.key)
         and report.get("status") == target.status
     )
     if not complete:
         raise WriteError("A report counts as saved when it reads back as written; it does not.")
-    observation = _first_result(report)
+    observation = first_result(report)
     return Written(reference, observation, target.status, saved=True, sentence=WRITTEN)
-
-
-def _first_result(report: Mapping[str, Any]) -> str | None:
-    return next((r["reference"] for r in report.get("result", ()) if r.get("reference")), None)

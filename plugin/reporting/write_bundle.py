@@ -17,6 +17,9 @@ from smart_launch.errors import FhirError, FhirRejected
 from smart_launch.fhir_batch import Read, stored_in
 from smart_launch.stored import Stored
 
+# Observation and report stand at the beginning.
+_UPDATES = 2
+
 
 @dataclass(frozen=True)
 class WriteBundle:
@@ -99,6 +102,27 @@ class WriteBundle:
         elif earlier is not None and earlier.version is not None:
             request["ifMatch"] = f'W/"{earlier.version}"'
         return {"fullUrl": f"{self.base_url}/{place}", "resource": resource, "request": request}
+
+
+def was_carried_out(answer: Mapping[str, Any]) -> bool:
+    """Tell whether a transaction's answer says that its updates were carried out.
+
+    A server that takes the entries one by one answers as to a batch, or refuses one of them only.
+    An entry without a status says nothing: reading back decides.
+
+    References
+    ----------
+    FHIR R4, http.html#transaction-response
+    """
+    entries = answer.get("entry")
+    if answer.get("type") != "transaction-response" or not isinstance(entries, list):
+        return False
+    return not any(_status(entry).startswith(("4", "5")) for entry in entries[:_UPDATES])
+
+
+def _status(entry: object) -> str:
+    response = entry.get("response") if isinstance(entry, Mapping) else None
+    return str(response.get("status") or "") if isinstance(response, Mapping) else ""
 
 
 def _post(resource: Mapping[str, Any]) -> dict[str, Any]:

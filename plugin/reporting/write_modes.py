@@ -11,22 +11,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from plugin.imaging.identity import local_id
 from plugin.reporting.fhir_codes import READING_KEY
 from plugin.reporting.only_new import NO_VERSION, blame, conditions_for
+from plugin.reporting.ours import first_result, has_identifier
 from plugin.reporting.report import ReportResources, own_id
-from plugin.reporting.write_bundle import WriteBundle
+from plugin.reporting.write_bundle import WriteBundle, was_carried_out
 from plugin.reporting.writer import (
     APART,
     Answers,
     ForeignReport,
     Outcome,
+    WriteError,
     Writer,
+    existing,
     replaced,
     without_id,
 )
 from plugin.reporting.written_over import entries_that_met_one, was_written_over
-from smart_launch.errors import FhirConflict, FhirForbidden, FhirNotFound, FhirRejected
-from smart_launch.fhir_batch import Answered, Question, Read, Search, matches_from, read_from
+from smart_launch.errors import FhirConflict, FhirNotFound, FhirRejected
+from smart_launch.fhir_batch import Answered, Question, Read, Search, matches_from
 from smart_launch.stored import Stored
 
 
@@ -40,13 +44,20 @@ class PutWriter(Writer):
 
     def report_in(self, answers: Answers) -> Mapping[str, Any] | None:
         """Give the report under our id."""
-        found = _existing(answers[1])
+        found = existing(answers[1])
         return found.resource if found else None
 
     def findings_in(self, answers: Answers) -> list[Stored]:
         """Give the Observation under our id."""
-        found = _existing(answers[0])
+        found = existing(answers[0])
         return [found] if found else []
+
+    def lacks_finding(self, report: Mapping[str, Any], answers: Answers) -> bool:
+        """Tell whether our Observation is gone from under our id, and the report names it."""
+        named = first_result(report)
+        ours = own_id(self.target.key)
+        is_named = local_id(named, "Observation", self.record.base_url) == ours
+        return is_named and isinstance(answers[0], FhirNotFound)
 
     def write(self, resources: ReportResources, answers: Answers) -> Outcome:
         """PUT Observation and report, create the Provenance; look before each PUT."""
@@ -56,7 +67,7 @@ class PutWriter(Writer):
             return Outcome(place, existed=True, report=lying)
         self._put(resources.observation, self.usable_finding(answers), answers[0])
         (found,) = self.record.ask_all(self._under_our_id("DiagnosticReport"))
-        now_lying = _existing(found)
+        now_lying = existing(found)
         if now_lying is not None:
             return Outcome(place, existed=True, report=now_lying.resource)
         self._put(resources.report, None, found)
@@ -123,6 +134,8 @@ class TransactionWriter(PutWriter):
         if lying is not None:
             return Outcome(first.place, existed=True, report=lying)
         taken, answer = self._send(first)
+        if not was_carried_out(answer):
+            self._require_both()
         self._require_new(entries_that_met_one(answer), resources, earlier)
         refused = None if taken.provenance else self.write_provenance(resources)
         self._blame(first, taken, provenance_refused=refused is False)
@@ -159,6 +172,13 @@ class TransactionWriter(PutWriter):
         else:
             blame(self.record, first.only_new, taken.only_new)
 
+    def _require_both(self) -> None:
+        """Look what there is after an answer that does not say that all of it was carried out."""
+        if any(existing(answer) is None for answer in self.record.ask_all(*self.questions)):
+            raise WriteError(
+                "A transaction must be carried out as a whole; the record took only a part of it."
+            )
+
     def _require_new(
         self, met: Mapping[int, str | None], resources: ReportResources, earlier: Stored | None
     ) -> None:
@@ -188,9 +208,10 @@ class CreateWriter(Writer):
         return (Search("Observation", query),)
 
     def findings_in(self, answers: Answers) -> list[Stored]:
-        """Read what was found, for its versions."""
-        found = matches_from(answers[0])
-        return [self.record.read_stored("Observation", str(one["id"])) for one in found]
+        """Read what was found and carries the reading's key, for its versions."""
+        key = self.target.key
+        ours = [r for r in matches_from(answers[0]) if has_identifier(r, READING_KEY, key)]
+        return [self.record.read_stored("Observation", str(one["id"])) for one in ours]
 
     def write(self, resources: ReportResources, answers: Answers) -> Outcome:
         """Create Observation, report and Provenance; what is there already is used."""
@@ -199,7 +220,7 @@ class CreateWriter(Writer):
         self.begin()
         report = self.record.create(without_id(linked.report), if_none_exist=self._only_once)
         if not report.created:
-            return Outcome(report.location, existed=True)
+            return self._existed(report)
         self.write_provenance(resources.refer_to(report.location, observation.location))
         return Outcome(report.location)
 
@@ -207,18 +228,32 @@ class CreateWriter(Writer):
     def _only_once(self) -> str:
         return f"identifier={READING_KEY}|{self.target.key}"
 
+    def _existed(self, report: Stored) -> Outcome:
+        """Read the report that the record says is this reading's already."""
+        found = self.record.read("DiagnosticReport", report.id)
+        if not has_identifier(found, READING_KEY, self.target.key):
+            raise ForeignReport(
+                "A record must name this reading's own report when it says that there is one; it "
+                "named another."
+            )
+        return Outcome(report.location, existed=True, report=found)
+
     def _observation(self, resources: ReportResources, earlier: Sequence[Stored]) -> Stored:
-        for found in earlier:
-            # An earlier attempt left it: make it say what this reading says.
-            self.require_ours(found.resource)
+        if not earlier:
             self.begin()
-            renewed = resources.observation | {"id": found.id}
-            return self.record.update(renewed, if_match=found.version)
+            sent = without_id(resources.observation)
+            stored = self.record.create(sent, if_none_exist=self._only_once)
+            if stored.created:
+                self.require_patient(stored.resource)
+                return stored
+            # The answer need not be what lies there.
+            earlier = [self.record.read_stored("Observation", stored.id)]
+        # An earlier attempt left it: make it say what this reading says.
+        found = earlier[0]
+        self.require_ours(found.resource)
         self.begin()
-        sent = without_id(resources.observation)
-        stored = self.record.create(sent, if_none_exist=self._only_once)
-        self.require_ours(stored.resource)
-        return stored
+        renewed = resources.observation | {"id": found.id}
+        return self.record.update(renewed, if_match=found.version)
 
 
 WRITERS: Mapping[str, type[Writer]] = {
@@ -236,23 +271,5 @@ def require_absent(*answers: Answered) -> None:
     FhirConflict
         Somebody was faster.
     """
-    if any(_existing(answer) is not None for answer in answers):
+    if any(existing(answer) is not None for answer in answers):
         raise FhirConflict("conflict", "An entry must not lie there yet; now one does.")
-
-
-def _existing(answer: Answered) -> Stored | None:
-    """Give what lies under our id.
-
-    Raises
-    ------
-    ForeignReport
-        Something that this user may not see, so that it is not ours to overwrite.
-    """
-    if isinstance(answer, FhirNotFound):
-        return None
-    try:
-        return read_from(answer)
-    except FhirForbidden as error:
-        raise ForeignReport(
-            "A report is written only where no other lies; one that you may not see lies there."
-        ) from error

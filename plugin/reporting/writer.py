@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from plugin.errors import LaunchExpired, PluginError
-from plugin.imaging.identity import local_id
 from plugin.record import Record
+from plugin.reporting.fhir_codes import READING_KEY
+from plugin.reporting.ours import has_identifier, is_of_patient
 from plugin.reporting.report import ReportResources
 from smart_launch.errors import (
     FhirConflict,
@@ -19,7 +20,7 @@ from smart_launch.errors import (
     FhirRejected,
     SmartError,
 )
-from smart_launch.fhir_batch import Answered, Question
+from smart_launch.fhir_batch import Answered, Question, read_from
 from smart_launch.stored import Stored
 
 log = logging.getLogger("wetread.write_back")
@@ -133,6 +134,14 @@ class Writer:
         """Give this reading's Observations, with the versions that an update must match."""
         raise NotImplementedError
 
+    def lacks_finding(self, report: Mapping[str, Any], answers: Answers) -> bool:
+        """Tell whether the report refers to an Observation of ours that is not there.
+
+        False where that cannot be known: a search may not have heard of it yet.
+        """
+        del report, answers
+        return False
+
     def write(self, resources: ReportResources, answers: Answers) -> Outcome:
         """Write Observation, DiagnosticReport and Provenance.
 
@@ -178,17 +187,45 @@ class Writer:
         return taken
 
     def require_ours(self, resource: Mapping[str, Any]) -> None:
-        """Refuse to touch an Observation of another subject, or one that somebody worked on.
+        """Refuse to touch an Observation that is not this reading's, or that somebody worked on.
 
         Raises
         ------
         ForeignReport
         """
-        subject = (resource.get("subject") or {}).get("reference")
-        if local_id(subject, "Patient", self.record.base_url) != self.target.patient:
-            raise ForeignReport("A finding is written only where none of another patient lies.")
+        self.require_patient(resource)
+        if not has_identifier(resource, READING_KEY, self.target.key):
+            raise ForeignReport("A finding is written only where none but this reading's lies.")
         if resource.get("status") not in ("registered", "preliminary", "cancelled"):
             raise ForeignReport("A finding that somebody has worked on is not changed.")
+
+    def require_patient(self, resource: Mapping[str, Any]) -> None:
+        """Refuse an Observation of another subject.
+
+        Raises
+        ------
+        ForeignReport
+        """
+        if not is_of_patient(resource, self.target.patient, self.record.base_url):
+            raise ForeignReport("A finding is written only where none of another patient lies.")
+
+
+def existing(answer: Answered) -> Stored | None:
+    """Give what a `Read` found at a place of ours; None where nothing lies.
+
+    Raises
+    ------
+    ForeignReport
+        Something that this user may not see, so that it is not ours to overwrite.
+    """
+    if isinstance(answer, FhirNotFound):
+        return None
+    try:
+        return read_from(answer)
+    except FhirForbidden as error:
+        raise ForeignReport(
+            "A report is written only where no other lies; one that you may not see lies there."
+        ) from error
 
 
 def replaced(place: str) -> ReportReplaced:

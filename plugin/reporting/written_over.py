@@ -55,9 +55,10 @@ def entries_that_met_one(answer: Mapping[str, Any]) -> dict[int, str | None]:
     Some servers leave the status out; then nothing is known, and reading back decides.
     """
     met: dict[int, str | None] = {}
-    for number, entry in enumerate(answer.get("entry") or []):
-        response = entry.get("response") or {}
-        if str(response.get("status", "")).startswith("200"):
+    entries = answer.get("entry")
+    for number, entry in enumerate(entries if isinstance(entries, list) else ()):
+        response = entry.get("response") if isinstance(entry, dict) else None
+        if isinstance(response, dict) and str(response.get("status", "")).startswith("200"):
             located = split_location(str(response.get("location") or ""))[1]
             met[number] = bare_etag(str(response.get("etag") or "")) or located
     return met

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from plugin.launching.launches import OpenLaunch
 from plugin.readings import DONE, Reading
-from tests.plugin.reading.conftest import Jobs, assert_stopped_cleanly
+from tests.plugin.reading.conftest import Jobs
 from tests.plugin.reading.hospital import Hospital, Reply, Request, fhir, outcome
 from tests.plugin.reading.test_studies import ignoring
 
@@ -84,114 +83,6 @@ def test_a_reading_needs_no_more_requests_than_its_mode_and_the_record_make_nece
     row = jobs.read(launch)
     assert row.state == DONE
     assert len(on_the_wire(hospital)) == count, on_the_wire(hospital)
-
-
-# Records that take no batch, or not all of it
-
-
-MOVED = Reply(308, b"", {"Location": "/fhir/"})
-
-
-def nonsense(_: Request) -> Reply:
-    return fhir(200, {"resourceType": "Bundle", "type": "batch-response", "entry": []})
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize("ehr_changes", [{"write": "create"}], ids=str)
-@pytest.mark.parametrize(
-    "answer",
-    [outcome(400), outcome(405), outcome(500), nonsense, Reply(200, b"<html>"), MOVED],
-    ids=["400", "405", "500", "too few", "html", "moved"],
-)
-def test_a_record_that_takes_no_batch_is_asked_one_by_one_and_not_tried_again(
-    jobs: Jobs,
-    hospital: Hospital,
-    launch: OpenLaunch,
-    ehr_changes: dict[str, Any],
-    answer: Reply | Callable[[Request], Reply],
-) -> None:
-    hospital.trick("BATCH", "^/fhir", answer)
-    for _ in range(2):
-        assert_saved(jobs.read(launch))
-        forget_reports(hospital)
-    jobs.read(launch)
-    assert hospital.asked("BATCH", "^/fhir") == []
-
-
-def altered(hospital: Hospital, url: str, **changes: Any) -> Callable[[Request], Reply]:
-    """A batch's answer in which the entry of one question is another one."""
-
-    def alter(request: Request) -> Reply:
-        reply = hospital._batch(request)
-        body = json.loads(reply.body)
-        for asked, entry in zip(request.json()["entry"], body["entry"], strict=True):
-            if asked["request"]["url"].startswith(url):
-                entry.clear()
-                entry.update(changes)
-        return fhir(200, body)
-
-    return alter
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize(
-    ("url", "entry"),
-    [
-        ("DiagnosticReport?", {"response": {"status": "501 Not Implemented"}}),
-        ("DiagnosticReport?", {"response": {"status": "400"}}),
-        ("ImagingStudy/", {"response": {"status": "200 OK"}}),
-        ("Observation/", {"response": {}}),
-        ("Observation/", {}),
-    ],
-    ids=str,
-)
-def test_what_a_batch_does_not_answer_is_asked_by_itself(
-    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, url: str, entry: dict[str, Any]
-) -> None:
-    hospital.trick("BATCH", "^/fhir", altered(hospital, url, **entry))
-    assert_saved(jobs.read(launch))
-    batch = next(r for r in hospital.requests if r.method == "BATCH")
-    later = hospital.requests[hospital.requests.index(batch) + 1 :]
-    by_itself = f"/fhir/{url.rstrip('?/')}"
-    # Inside the batch, and once more by itself.
-    assert len([r for r in later if r.method == "GET" and r.path.startswith(by_itself)]) >= 2
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize("url", ["ImagingStudy/", "Patient/"])
-def test_a_batch_that_answers_with_somebody_elses_entry_stops_the_reading(
-    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, url: str
-) -> None:
-    kind = url.rstrip("/")
-    foreign = {"resourceType": kind, "id": "another", "meta": {"versionId": "1"}}
-    wrong = altered(hospital, url, response={"status": "200"}, resource=foreign)
-    hospital.trick("BATCH", "^/fhir", wrong)
-    row = jobs.read(launch)
-    assert row.report is None or row.report["saved"] is False
-    assert not hospital.of_type("DiagnosticReport")
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize("url", ["DiagnosticReport/", "Observation/"])
-def test_a_place_that_the_user_may_not_see_is_not_written_to(
-    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, url: str
-) -> None:
-    hidden = altered(hospital, url, response={"status": "403 Forbidden"})
-    hospital.trick("BATCH", "^/fhir", hidden)
-    row = jobs.read(launch)
-    assert row.report is not None
-    assert row.report["saved"] is False
-    assert not [r for r in hospital.requests if r.method in ("POST", "PUT")]
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize("status", ["403", "404", "410"])
-def test_a_study_that_is_gone_from_the_last_look_is_not_reported(
-    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, status: str
-) -> None:
-    gone = altered(hospital, "ImagingStudy/", response={"status": status})
-    hospital.trick("BATCH", "^/fhir", gone)
-    assert_stopped_cleanly(jobs.read(launch), hospital, "study_reassigned")
 
 
 # Records that include nothing

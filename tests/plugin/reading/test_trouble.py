@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
 import pytest
 
 from plugin.launching.launches import OpenLaunch
-from plugin.readings import DONE
+from plugin.readings import DONE, FAILED
 from plugin.workbench import Workshop
 from tests.plugin.reading.conftest import MODES, PATIENT, Jobs, assert_stopped_cleanly, dicom_file
-from tests.plugin.reading.hospital import Hospital, Reply, Request, outcome
+from tests.plugin.reading.hospital import Hospital, Reply, Request, fhir, outcome
 from tests.plugin.reading.samples import IMAGE_UID, SERIES_UID, STUDY_UID
 
 pytestmark = pytest.mark.integration
@@ -159,6 +160,32 @@ def test_a_patient_renumbered_between_reading_and_writing_is_not_reported(
 
     # The patient came along with the study; this is the look directly before writing.
     hospital.trick("GET", "^/fhir/Patient/clark-dan", renumber, times=1)
+    assert_stopped_cleanly(jobs.read(launch), hospital, "study_reassigned")
+
+
+def test_a_patient_of_another_server_that_comes_along_shows_nobodys_pictures(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch
+) -> None:
+    number = {**PATIENT["identifier"][0], "value": "H-9"}  # type: ignore[dict-item]
+    hospital.change("Patient/clark-dan", identifier=[number])
+
+    def include_another(request: Request) -> Reply:
+        body = json.loads(hospital._fhir(request).body)
+        for entry in body["entry"]:
+            if entry["resource"]["resourceType"] == "Patient":
+                elsewhere = "https://other.example/fhir/Patient/clark-dan"
+                entry.update(resource=PATIENT, fullUrl=elsewhere)
+        return fhir(200, body)
+
+    hospital.trick("GET", "^/fhir/ImagingStudy$", include_another)
+    opening_id = jobs.ask_opening(launch)
+    jobs.runner.open_study(opening_id)
+    opened = jobs.runner.openings.get(opening_id)
+    assert opened is not None
+    assert (opened.state, opened.images) == (FAILED, None)
+    assert opened.problem is not None
+    assert opened.problem["code"] == "identity_mismatch"
+    # A reading finds it out by the look that precedes the report.
     assert_stopped_cleanly(jobs.read(launch), hospital, "study_reassigned")
 
 

@@ -17,7 +17,7 @@ from tests.plugin.reading.conftest import (
     dicom_file,
     open_launch,
 )
-from tests.plugin.reading.hospital import Hospital, Reply, Request, outcome
+from tests.plugin.reading.hospital import Hospital, Reply, Request, fhir, outcome
 from tests.plugin.reading.samples import IMAGE_UID, SERIES_UID, STUDY_UID
 
 pytestmark = pytest.mark.integration
@@ -162,6 +162,61 @@ def test_a_record_without_provenance_keeps_its_report(
     row = jobs.read(launch)
     assert row.report is not None
     assert row.report["saved"] is True
+
+
+def lagging(hospital: Hospital) -> None:
+    """Let searches for reports find what is there now, whatever becomes of it."""
+    entries = [{"resource": one} for one in hospital.of_type("DiagnosticReport")]
+    bundle = {"resourceType": "Bundle", "type": "searchset", "entry": entries}
+    hospital.trick("GET", "^/fhir/DiagnosticReport$", fhir(200, bundle))
+
+
+@MODES
+def test_a_report_is_not_said_to_be_there_on_the_word_of_a_search_that_lags_behind(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, ehr_changes: dict[str, Any]
+) -> None:
+    jobs.read(launch)
+    lagging(hospital)
+    (report,) = hospital.of_type("DiagnosticReport")
+    hospital.change(f"DiagnosticReport/{report['id']}", status="entered-in-error")
+    row = jobs.read(launch)
+    assert row.report is not None
+    assert (row.report["saved"], row.report["status"]) == (False, "entered-in-error")
+    assert "left as it is" in row.report["sentence"]
+
+
+@MODES
+def test_a_report_that_is_gone_though_a_search_still_finds_it_is_written_again(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, ehr_changes: dict[str, Any]
+) -> None:
+    jobs.read(launch)
+    lagging(hospital)
+    (report,) = hospital.of_type("DiagnosticReport")
+    del hospital.resources[f"DiagnosticReport/{report['id']}"]
+    row = jobs.read(launch)
+    assert row.report is not None
+    assert row.report["saved"] is True
+    assert len(hospital.of_type("DiagnosticReport")) == 1
+
+
+@MODES
+def test_what_is_said_after_writing_broke_off_is_not_what_a_lagging_search_says(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, ehr_changes: dict[str, Any]
+) -> None:
+    def store_withdraw_and_fail(request: Request) -> Reply:
+        hospital._fhir(request)
+        if hospital.of_type("DiagnosticReport"):
+            lagging(hospital)
+            (report,) = hospital.of_type("DiagnosticReport")
+            hospital.change(f"DiagnosticReport/{report['id']}", status="entered-in-error")
+        return outcome(409, "conflict")
+
+    mode = ehr_changes["write"]
+    target = "^/fhir/?$" if mode == "transaction-put" else "^/fhir/DiagnosticReport"
+    hospital.trick("PUT" if mode == "put" else "POST", target, store_withdraw_and_fail, times=1)
+    row = jobs.read(launch)
+    assert row.report is not None
+    assert (row.report["saved"], row.report["status"]) == (False, "entered-in-error")
 
 
 # The sign-in runs out before writing
