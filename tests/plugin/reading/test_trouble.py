@@ -182,7 +182,7 @@ def test_a_patient_of_another_server_that_comes_along_shows_nobodys_pictures(
     jobs.runner.open_study(opening_id)
     opened = jobs.runner.openings.get(opening_id)
     assert opened is not None
-    assert (opened.state, opened.images) == (FAILED, None)
+    assert (opened.state, opened.images) == (FAILED, [])
     assert opened.problem is not None
     assert opened.problem["code"] == "identity_mismatch"
     # A reading finds it out by the look that precedes the report.
