@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plugin.cds.service import SERVICE_PATH
+from plugin.checks.reachability import explain
 from plugin.checks.result import Result
 from plugin.ehrs import Ehr
 from plugin.services import Services
@@ -27,9 +28,10 @@ def check_caller_keys(services: Services, ehr: Ehr) -> Iterator[Result]:
     try:
         keys = read_server_keys(fetch_json(services.http, ehr.cds_jwks_url))
     except SmartError as error:
+        trouble = explain(ehr.cds_jwks_url, error)
         yield Result(
-            "failure", subject, "cds_keys", f"its CDS Hooks keys cannot be fetched ({error.code})",
-            "Check cds_jwks_url: it is the `jku` of the EHR's calls.",
+            "failure", subject, "cds_keys", f"its CDS Hooks keys cannot be fetched: {trouble.text}",
+            f"{trouble.remedy} Check cds_jwks_url: it is the `jku` of the EHR's calls.",
         )  # fmt: skip
         return
     usable = [key for key in keys if key.kid]
@@ -50,9 +52,10 @@ def check_jwks(services: Services) -> Iterator[Result]:
     try:
         served = fetch_json(services.http, address)
     except SmartError as error:
+        trouble = explain(address, error)
         yield Result(
-            "failure", "JWKS", "jwks", f"{address} cannot be fetched ({error.code})",
-            "Start `wetread serve`, and check that base_url is how EHRs reach it.",
+            "failure", "JWKS", "jwks", f"{address} cannot be fetched: {trouble.text}",
+            f"{trouble.remedy} `wetread serve` must run, and base_url be how EHRs reach it.",
         )  # fmt: skip
         return
     own = {str(key["kid"]) for key in services.keys.signing.public_jwks()["keys"]}

@@ -19,6 +19,15 @@ STEPS = {
     "sign": "the published signing keys sign from now on; the former ones are still served",
     "retire": "keys that neither seal, open nor sign any more are deleted",
 }
+# EHRs remember the served keys for so long.
+PAUSE_S = 3600
+NEXT = {
+    "publish": (
+        "Then wait an hour, in which every EHR fetches the new keys (one that was given them as a "
+        "file needs the new file), and go on with `wetread keys rotate sign`."
+    ),
+    "sign": "Then wait an hour, and go on with `wetread keys rotate retire`.",
+}
 
 file_argument = click.argument(
     "file", required=False, type=click.Path(dir_okay=False, path_type=Path)
@@ -61,24 +70,30 @@ def list_keys(file: Path | None) -> None:
 @command.command()
 @click.argument("step", type=click.Choice(tuple(STEPS)))
 @file_argument
-def rotate(step: str, file: Path | None) -> None:
+@click.option("--now", is_flag=True, help="Sign within the hour: every EHR has the new keys.")
+def rotate(step: str, file: Path | None, *, now: bool) -> None:
     """Take one step of a rotation: vault, or publish, an hour later sign, an hour later retire.
 
     EHRs remember the served keys for a while: hence the hours. Restart `wetread serve` after each
-    step. A step out of order is refused; a vault key that stored sign-ins need is never retired.
+    step. A step out of order, or a key that would sign within the hour, is refused; a vault key
+    that stored sign-ins need is never retired.
     """
+    if now and step != "sign":
+        raise click.UsageError("--now is for `sign`; no other step waits")
     path = file or _configured_file()
     keys = _read(path)
     steps: dict[str, Callable[[], SecretKeys]] = {
         "vault": keys.with_new_vault_key,
         "publish": keys.published,
-        "sign": keys.signed_by_newest,
+        "sign": lambda: keys.signed_by_newest(pause_s=0 if now else PAUSE_S),
         "retire": lambda: keys.without_retired(_needed(keys)),
     }
     with _refusals():
         changed = steps[step]()
         changed.write(path)
     click.echo(f"Done: {STEPS[step]}. Restart `wetread serve` now.")
+    if step in NEXT:
+        click.echo(NEXT[step])
     if step == "retire" and len(changed.vault) > 1:
         click.echo(f"{len(changed.vault) - 1} vault key(s) stay: stored sign-ins may need them.")
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,11 +38,14 @@ class SecretKeys:
     waiting : frozenset of str
         Kids of published keys that have never signed; every other that does not sign is a former
         one. Without this a rotation could not tell a key's future from its past.
+    published_s : int or None
+        When those that wait were published, in seconds since 1970.
     """
 
     vault: tuple[VaultKey, ...]
     signing: KeySet
     waiting: frozenset[str] = frozenset()
+    published_s: int | None = None
 
     @classmethod
     def generate(cls) -> SecretKeys:
@@ -102,7 +107,13 @@ class SecretKeys:
             table = json.loads(content)
             vault = tuple(_read_vault_key(entry) for entry in table["vault"])
             signing = KeySet.load(json.dumps(table["signing"]))
-            keys = cls(vault, signing, frozenset(map(str, table.get("waiting", ()))))
+            published = table.get("published_s")
+            keys = cls(
+                vault,
+                signing,
+                frozenset(map(str, table.get("waiting", ()))),
+                None if published is None else int(published),
+            )
             if not keys.waiting <= {
                 kid for kids in keys.by_algorithm().values() for kid in kids[1:]
             }:
@@ -120,6 +131,8 @@ class SecretKeys:
         ]
         signing = json.loads(self.signing.dump())
         table = {"vault": vault, "signing": signing, "waiting": sorted(self.waiting)}
+        if self.published_s is not None:
+            table["published_s"] = self.published_s
         return json.dumps(table, indent=2)
 
     def write(self, path: Path) -> None:
@@ -173,26 +186,40 @@ class SecretKeys:
                 )
             signing = signing.with_added(algorithm)
             waiting.add(signing.keys[-1].kid)
-        return replace(self, signing=signing, waiting=frozenset(waiting))
+        now_s = int(time.time())
+        return replace(self, signing=signing, waiting=frozenset(waiting), published_s=now_s)
 
-    def signed_by_newest(self) -> SecretKeys:
+    def signed_by_newest(self, *, pause_s: float = 0.0) -> SecretKeys:
         """Let the published keys sign from now on; those that have signed never do so again.
+
+        Parameters
+        ----------
+        pause_s : float
+            So long they must have been published; what an earlier version published has no time.
 
         Raises
         ------
         VaultError
-            No published key waits.
+            No published key waits, or not long enough.
         """
         if not self.waiting:
             raise VaultError(
                 "a published key that has never signed must be there; there is none",
                 next_step="Begin with `wetread keys rotate publish`.",
             )
+        lacking_s = (self.published_s or 0) + pause_s - time.time()
+        if lacking_s > 0:
+            raise VaultError(
+                f"a key must be published for {pause_s / 60:.0f} minutes before it signs; "
+                f"{math.ceil(lacking_s / 60)} are left",
+                next_step="Wait: an EHR that has not fetched the new keys refuses every sign-in. "
+                "Where each has them already, add --now.",
+            )
         signing = self.signing
         for key in self.signing.keys:
             if key.kid in self.waiting:
                 signing = signing.promoted(key.kid)
-        return replace(self, signing=signing, waiting=frozenset())
+        return replace(self, signing=signing, waiting=frozenset(), published_s=None)
 
     def without_retired(self, needed: Collection[str] = ()) -> SecretKeys:
         """Drop former keys: those that have signed, and vault keys that nothing stored needs.

@@ -46,18 +46,45 @@ def test_signing_keys_rotate_in_three_steps_and_sign_only_once_published(
     path.chmod(0o600)
     first = SecretKeys.read(path).signing.signing_key("ES384").kid
     assert run("rotate", "sign", str(path))[0] == 1
-    assert run("rotate", "publish", str(path))[0] == 0
+    code, output = run("rotate", "publish", str(path))
+    assert code == 0
+    assert "wait an hour" in output
     published = SecretKeys.read(path).signing
     assert published.signing_key("ES384").kid == first
     assert len(published.public_jwks()["keys"]) == 4
     assert run("rotate", "publish", str(path))[0] == 1
-    assert run("rotate", "sign", str(path))[0] == 0
+    assert run("rotate", "sign", "--now", str(path))[0] == 0
     signing = SecretKeys.read(path).signing
     assert signing.signing_key("ES384").kid != first
     assert len(signing.public_jwks()["keys"]) == 4
     assert run("rotate", "retire", str(path))[0] == 0
     assert [key.kid for key in SecretKeys.read(path).signing.keys].count(first) == 0
     assert len(SecretKeys.read(path).signing.keys) == 2
+
+
+def test_no_key_signs_before_the_ehrs_can_have_fetched_it(key_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(key_file.read_text())
+    path.chmod(0o600)
+    assert run("rotate", "publish", str(path))[0] == 0
+    published = path.read_text()
+    code, output = run("rotate", "sign", str(path))
+    assert code == 1
+    assert "60 are left" in output
+    assert "--now" in output
+    assert path.read_text() == published
+    table = json.loads(published)
+    path.write_text(json.dumps(table | {"published_s": table["published_s"] - 3600}))
+    code, output = run("rotate", "sign", str(path))
+    assert code == 0
+    assert "rotate retire" in output
+
+
+@pytest.mark.parametrize("step", ["vault", "publish", "retire"])
+def test_only_signing_can_be_hurried(key_file: Path, step: str) -> None:
+    before = key_file.read_text()
+    assert run("rotate", step, "--now", str(key_file))[0] == 2
+    assert key_file.read_text() == before
 
 
 def test_vault_key_is_added_and_the_old_one_kept(key_file: Path, tmp_path: Path) -> None:
