@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -10,14 +9,10 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Page, expect
 
-from plugin.demo.files import DemoChoices, free_port
-from plugin.demo.processes import running_demo
 from sandbox.clients import Client
 from sandbox.server import RunningSandbox
-from tests.browser.conftest import ARGUMENTS, CHROMIUM
-from tests.browser.installed_chromium import installed_chromium
 from tests.browser.page_probes import poor_contrasts
 from tests.sandbox.cds_service import CdsService, card, running_service
 from tests.sandbox.conftest import open_hospital
@@ -157,22 +152,3 @@ def test_cards_are_readable_everywhere(
     page.get_by_role("button", name="Open the chest X-ray").first.click()
     page.frame_locator("#card-panel iframe").locator("#here").wait_for()
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
-
-
-@pytest.mark.integration
-@pytest.mark.slow
-def test_card_of_wetread_opens_its_study(driver: Playwright, tmp_path: Path) -> None:
-    choices = DemoChoices(free_port("localhost"), free_port("127.0.0.1"), card_budget_ms=10_000)
-    with (
-        running_demo(choices, tmp_path / "demo"),
-        installed_chromium(driver, CHROMIUM or "", ARGUMENTS, tmp_path / "profile") as chromium,
-    ):
-        page = chromium.contexts[0].pages[0]
-        page.goto(f"{choices.hospital_url}/patients/mayer-rosa")
-        button = page.locator(".cds-card button").first
-        wanted = json.loads(button.get_attribute("data-app-context") or "")["study"]
-        assert wanted.startswith("mayer-rosa-")
-        button.click()
-        wetread = page.frame_locator("#card-panel iframe")
-        chosen = wetread.locator(f'[data-study="{wanted}"]')
-        expect(chosen).to_have_attribute("aria-pressed", "true", timeout=60_000)

@@ -17,7 +17,7 @@ from tests.hapi.proxy import Answer, Exchange, Proxy
 from tests.hapi.server import Hapi
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
-# Four patients for the tests that write with transactions, one for the one that writes with PUT.
+# Four patients for the tests that write with transactions, two for those that write with PUT.
 TRANSACTIONS = pytest.mark.parametrize("clinic", ["transaction-put"], indirect=True, scope="module")
 PUTS = pytest.mark.parametrize("clinic", ["put"], indirect=True, scope="module")
 BUNDLE, STUDY, TRANSACTION = r"^POST /fhir/?$", r"^GET /fhir/ImagingStudy\?.*_id=", b'"transaction"'
@@ -38,7 +38,7 @@ def assert_one_report(clinic: Clinic, patient: str) -> Resource:
     return report
 
 
-@TRANSACTIONS
+@pytest.mark.parametrize("clinic", ["transaction-put", "create"], indirect=True, scope="module")
 def test_ten_readings_of_one_study_at_once_leave_one_report(clinic: Clinic) -> None:
     patient = clinic.patients[0]
 
