@@ -188,6 +188,7 @@ def test_the_kept_predictions_are_what_serving_answers(model: Model) -> None:
 
 
 @needs_shared
+@pytest.mark.slow
 def test_covid_images_of_the_article_score_higher_than_its_others(model: Model) -> None:
     scores: dict[bool, list[float]] = {True: [], False: []}
     for path in sorted((SHARED / "article" / "test").glob("*/*.jpg")):

@@ -117,7 +117,9 @@ def test_a_configuration_that_cannot_be_had_is_named(
     st.dictionaries(
         st.sampled_from(sorted(DOCUMENT)),
         st.recursive(
-            st.none() | st.booleans() | st.floats() | st.text(), lambda children: st.lists(children)
+            st.none() | st.booleans() | st.floats() | st.text(),
+            lambda children: st.lists(children),
+            max_leaves=6,
         ),
     )
 )

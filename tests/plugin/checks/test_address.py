@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -85,10 +86,10 @@ def serving(secured_by: Path | None = None) -> Iterator[int]:
         thread.join()
 
 
-def trouble(address: str) -> str:
+def trouble(address: str, limits: HttpLimits = QUICK) -> str:
     """Ask as the check does, and give the code of what went wrong."""
     with pytest.raises(TransportError) as caught:
-        Http(QUICK).send("GET", address)
+        Http(limits).send("GET", address)
     found = explain(address, caught.value)
     assert found.remedy
     assert "secret" not in found.text + found.remedy
@@ -105,7 +106,8 @@ def test_unknown_name_is_told_from_a_closed_port() -> None:
 
 def test_server_that_accepts_and_says_nothing_is_slow() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert trouble(f"http://127.0.0.1:{silent.getsockname()[1]}/secret") == "slow"
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/secret"
+        assert trouble(address, replace(QUICK, read_s=0.2)) == "slow"
 
 
 def test_plain_http_on_a_tls_port_is_told() -> None:

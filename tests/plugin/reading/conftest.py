@@ -168,9 +168,19 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def own_keys() -> str:
+    """Wetread's secret keys: making them takes longer than most tests."""
+    return SecretKeys.generate().dump()
+
+
 @pytest.fixture
 def settings(
-    hospital: Hospital, tmp_path: Path, ehr_changes: dict[str, Any], migrated: Path
+    hospital: Hospital,
+    tmp_path: Path,
+    ehr_changes: dict[str, Any],
+    migrated: Path,
+    own_keys: str,
 ) -> Settings:
     # What has no transactions has no batches either, in this mode and not in the others.
     hospital.takes_batches = ehr_changes.get("write") != "put"
@@ -180,7 +190,7 @@ def settings(
     return Settings(
         base_url="http://127.0.0.1:8081",
         data_dir=data,
-        secret_keys=SecretKeys.generate().dump(),
+        secret_keys=own_keys,
         ehrs=(make_ehr(hospital, **ehr_changes),),
         http_timeout_s=1.0,
     )
