@@ -31,8 +31,8 @@ NEEDED_TO_WRITE = ("patient/DiagnosticReport.crus", "patient/Observation.crus")
 WRITTEN = "The preliminary report is in the record."
 KEPT = "The record already held this reading's preliminary report; it was left as it is."
 INCOMPLETE = (
-    "Only a part was saved: the preliminary report is in the record, the finding that it refers to is "
-    "not. Tell your Wetread administrator."
+    "Only a part was saved: the preliminary report is in the record, the finding that it refers to "
+    "is not. Tell your Wetread administrator."
 )
 TOUCHED = "A clinician has already worked on this reading's report; it was left as it is."
 NOT_WRITTEN = "This reading is only shown here: this record takes no reports from Wetread."
