@@ -27,8 +27,20 @@ _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--port", default=8080, show_default=True, help="0 takes a free one.")
 @click.option("--data", "data_dir", type=_FOLDER, required=True, help="Records, images, key.")
 @click.option("--clients", "clients_file", type=_FILE, required=True, help="Registered clients.")
-@click.option("--fhir", "fhir_url", help="Base of a real FHIR R4 server to stand in front of.")
-@click.option("--dicomweb", "dicomweb_url", help="DICOMweb root of a real PACS.")
+@click.option(
+    "--fhir",
+    "fhir_url",
+    envvar="SANDBOX_FHIR",
+    show_envvar=True,
+    help="Base of a real FHIR R4 server to stand in front of.",
+)
+@click.option(
+    "--dicomweb",
+    "dicomweb_url",
+    envvar="SANDBOX_DICOMWEB",
+    show_envvar=True,
+    help="DICOMweb root of a real PACS.",
+)
 @click.option("--images", "images_dir", type=_FOLDER, help="Folder of X-rays to import.")
 @click.option("--write-profile", type=click.Choice(WRITE_PROFILES), default="transaction-put")
 @click.option("--refuse-frames", is_flag=True, help="Sign-in refuses to be framed.")

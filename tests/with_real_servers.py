@@ -8,6 +8,7 @@ An address in place of the name is handed to the demo as it is. Nothing here nee
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def main() -> int:
         try:
             fhir = _fhir(choice.fhir, folder, stack)
             dicomweb = _dicomweb(choice.pacs, folder, stack)
-            return _demo([*fhir, *dicomweb, *choice.options])
+            return _demo(choice.options, fhir | dicomweb)
         except FAILURES as error:
             print(error, file=sys.stderr)
             return 1
@@ -43,31 +44,35 @@ def main() -> int:
             return 130
 
 
-def _fhir(choice: str, folder: Path, stack: ExitStack) -> list[str]:
+def _fhir(choice: str, folder: Path, stack: ExitStack) -> dict[str, str]:
     if choice != "hapi":
-        return ["--fhir", choice] if choice else []
+        return {"WETREAD_DEMO_FHIR": choice} if choice else {}
     lack = hapi.missing()
     if lack is not None:
         raise hapi.HapiError(lack)
     print("Starting HAPI (the very first time it is built, which takes minutes) ...", flush=True)
     running = stack.enter_context(hapi.running_hapi(folder / "hapi"))
     print(f"  FHIR server       {running.url}", flush=True)
-    return ["--fhir", running.url]
+    return {"WETREAD_DEMO_FHIR": running.url}
 
 
-def _dicomweb(choice: str, folder: Path, stack: ExitStack) -> list[str]:
+def _dicomweb(choice: str, folder: Path, stack: ExitStack) -> dict[str, str]:
     if choice != "orthanc":
-        return ["--dicomweb", choice] if choice else []
+        return {"WETREAD_DEMO_DICOMWEB": choice} if choice else {}
     print("Starting Orthanc ...", flush=True)
     running = stack.enter_context(orthanc.running_orthanc(folder / "orthanc"))
     print(f"  PACS, DICOMweb    {running.origin}/dicom-web", flush=True)
     print(f"  PACS, C-STORE     {running.aet}@{running.host}:{running.dicom_port}", flush=True)
-    return ["--dicomweb", running.dicomweb_url]
+    return {"WETREAD_DEMO_DICOMWEB": running.dicomweb_url}
 
 
-def _demo(options: list[str]) -> int:
-    """Run the demo in the foreground; it hears Ctrl-C itself and stops in order."""
-    with subprocess.Popen([sys.executable, "-m", "plugin", "demo", *options]) as demo:
+def _demo(options: list[str], servers: dict[str, str]) -> int:
+    """Run the demo in the foreground; it hears Ctrl-C itself and stops in order.
+
+    The servers' addresses are no arguments: Orthanc's holds its password, which `ps` would show.
+    """
+    command = [sys.executable, "-m", "plugin", "demo", *options]
+    with subprocess.Popen(command, env=os.environ | servers) as demo:
         try:
             return demo.wait()
         except KeyboardInterrupt:

@@ -26,8 +26,22 @@ PLUGIN_PORT = 8081
 @click.command(name="demo")
 @click.option("--once", is_flag=True, help="Start all on free ports, do one whole reading, stop.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: print JSON.")
-@click.option("--fhir", metavar="URL", help="Put the hospital in front of this FHIR server.")
-@click.option("--dicomweb", metavar="URL", help="Put the hospital in front of this PACS.")
+@click.option(
+    "--fhir",
+    metavar="URL",
+    envvar="WETREAD_DEMO_FHIR",
+    show_envvar=True,
+    help="Put the hospital in front of this FHIR server. Each start is a hospital of its own: "
+    "reading the same study again leaves one more report there.",
+)
+@click.option(
+    "--dicomweb",
+    metavar="URL",
+    envvar="WETREAD_DEMO_DICOMWEB",
+    show_envvar=True,
+    help="Put the hospital in front of this PACS. Give an address with a password in the variable: "
+    "others on this machine can see command lines.",
+)
 @click.option(
     "--images",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

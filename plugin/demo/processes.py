@@ -71,7 +71,9 @@ def running_demo(choices: DemoChoices, folder: Path) -> Iterator[RunningDemo]:
     environment = _prepare(choices, folder)
     with (
         _process(
-            _hospital_command(choices, folder), folder / "hospital.log", environment
+            _hospital_command(choices, folder),
+            folder / "hospital.log",
+            environment | _servers_behind(choices),
         ) as hospital,
         _process([*_wetread(), "serve"], folder / "wetread.log", environment) as plugin,
     ):
@@ -93,7 +95,11 @@ def _prepare(choices: DemoChoices, folder: Path) -> dict[str, str]:
     scopes = " ".join(("launch/patient", *DEFAULT_SCOPES))
     write_clients(folder / "clients.json", choices, scopes)
     write_configuration(folder / "wetread.toml", choices, folder / "wetread", keys)
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("WETREAD_")}
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("WETREAD_", "SANDBOX_"))
+    }
     environment = ours | {"WETREAD_CONFIG": str(folder / "wetread.toml")}
     made = subprocess.run(
         [*_wetread(), "keys", "new"], env=environment, capture_output=True, text=True, check=False
@@ -123,14 +129,15 @@ def _hospital_command(choices: DemoChoices, folder: Path) -> list[str]:
         "--cds-budget-ms", str(choices.card_budget_ms),
         "--request-log", str(folder / REQUEST_LOG),
     ]  # fmt: skip
-    for option, value in (
-        ("--fhir", choices.fhir),
-        ("--dicomweb", choices.dicomweb),
-        ("--images", choices.images),
-    ):
-        if value is not None:
-            command += [option, str(value)]
+    if choices.images is not None:
+        command += ["--images", str(choices.images)]
     return [*command, "--refuse-frames"] if choices.refuse_frames else command
+
+
+def _servers_behind(choices: DemoChoices) -> dict[str, str]:
+    """Give the addresses as variables: they may hold passwords, and everybody sees commands."""
+    servers = {"SANDBOX_FHIR": choices.fhir, "SANDBOX_DICOMWEB": choices.dicomweb}
+    return {name: address for name, address in servers.items() if address is not None}
 
 
 @contextmanager

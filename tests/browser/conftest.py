@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 
+from plugin.demo.files import HOSPITAL_HOST, PLUGIN_HOST, DemoChoices, free_port
+from plugin.demo.processes import RunningDemo, running_demo
 from tests.browser.fake_plugin import FakePlugin, Scenario
+from tests.browser.installed_chromium import installed_chromium
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
@@ -24,6 +28,8 @@ ARGUMENTS = [
 ]
 # The browser itself logs every answer of 400 and above; that is what those tests are about.
 EXPECTED = re.compile(r"Failed to load resource: .*status of")
+# For whole demos: real processes on a machine that does other things too.
+PATIENCE_MS = 60_000
 
 OpenPage = Callable[..., Page]
 
@@ -75,3 +81,21 @@ def open_page(browser: Browser, fake: FakePlugin) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert errors == []
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
+    """Hospital and Wetread in processes of their own, on two sites."""
+    choices = DemoChoices(free_port(HOSPITAL_HOST), free_port(PLUGIN_HOST))
+    with running_demo(choices, tmp_path_factory.mktemp("demo")) as running:
+        yield running
+
+
+@pytest.fixture
+def tab(driver: Playwright, tmp_path: Path) -> Iterator[Page]:
+    """A tab of the installed Chromium, which blocks third-party cookies."""
+    with installed_chromium(driver, CHROMIUM or "", ARGUMENTS, tmp_path / "profile") as chromium:
+        page = chromium.contexts[0].pages[0]
+        page.set_viewport_size({"width": 1500, "height": 950})
+        page.set_default_timeout(PATIENCE_MS)
+        yield page

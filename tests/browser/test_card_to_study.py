@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, Playwright, expect
+from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from plugin.demo.files import HOSPITAL_HOST, PLUGIN_HOST, DemoChoices, free_port
-from plugin.demo.processes import RunningDemo, running_demo
-from tests.browser.conftest import ARGUMENTS, CHROMIUM
-from tests.browser.installed_chromium import installed_chromium
+from plugin.demo.processes import RunningDemo
+from tests.browser.conftest import PATIENCE_MS
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.slow]
 
-PATIENCE_MS = 60_000
 # Has three studies: without the link the page would ask which to open.
 PATIENT, STUDY = "mayer-rosa", "mayer-rosa-chest-xray"
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
-    choices = DemoChoices(free_port(HOSPITAL_HOST), free_port(PLUGIN_HOST))
-    with running_demo(choices, tmp_path_factory.mktemp("demo")) as running:
-        yield running
-
-
-@pytest.fixture
-def tab(driver: Playwright, tmp_path: Path) -> Iterator[Page]:
-    with installed_chromium(driver, CHROMIUM or "", ARGUMENTS, tmp_path / "profile") as chromium:
-        page = chromium.contexts[0].pages[0]
-        page.set_viewport_size({"width": 1500, "height": 950})
-        page.set_default_timeout(PATIENCE_MS)
-        yield page
 
 
 def chart_with_card(tab: Page, demo: RunningDemo) -> Locator:

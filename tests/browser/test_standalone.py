@@ -6,9 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from plugin.demo.processes import RunningDemo
-from tests.browser.test_whole_path import demo, tab, wait_for_image
-
-__all__ = ["demo", "tab"]
+from tests.browser.test_whole_path import wait_for_image
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.slow]
 

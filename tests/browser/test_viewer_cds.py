@@ -11,12 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from sandbox.clients import Client
 from sandbox.server import RunningSandbox
 from tests.browser.page_probes import poor_contrasts
-from tests.sandbox.cds_service import CdsService, card, running_service
+from tests.sandbox.cds_service import CdsService, card, client_of, running_service
 from tests.sandbox.conftest import open_hospital
-from tests.sandbox.smart_client import CALLBACK
 
 pytestmark = pytest.mark.browser
 
@@ -35,16 +33,7 @@ def cds() -> Iterator[CdsService]:
 
 @pytest.fixture
 def hospital(cds: CdsService, tmp_path: Path) -> Iterator[RunningSandbox]:
-    client = Client(
-        "chest-app",
-        "Chest app",
-        "public",
-        (CALLBACK,),
-        cds.launch_url,
-        SCOPES,
-        cds_services_url=cds.root,
-    )
-    with open_hospital(tmp_path, clients=(client,), cds_budget_s=1.5) as running:
+    with open_hospital(tmp_path, clients=(client_of(cds, SCOPES),), cds_budget_s=1.5) as running:
         yield running
 
 

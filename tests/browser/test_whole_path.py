@@ -10,16 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Frame, FrameLocator, Page, Playwright, Request, expect
+from playwright.sync_api import Frame, FrameLocator, Page, Request, expect
 
 from plugin.demo.files import DemoChoices, free_port
 from plugin.demo.processes import RunningDemo, running_demo
-from tests.browser.conftest import ARGUMENTS, CHROMIUM
-from tests.browser.installed_chromium import installed_chromium
+from tests.browser.conftest import PATIENCE_MS
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.slow]
 
-PATIENCE_MS = 60_000
 HEADLINE = re.compile(r"probability (?:below |above )?\d+ %")
 CANVAS_RED = """
 canvas => {
@@ -37,13 +35,6 @@ canvas => {
 """
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
-    choices = DemoChoices(free_port("localhost"), free_port("127.0.0.1"))
-    with running_demo(choices, tmp_path_factory.mktemp("demo")) as running:
-        yield running
-
-
 @pytest.fixture
 def demo_that_refuses_frames(tmp_path: Path) -> Iterator[RunningDemo]:
     choices = DemoChoices(
@@ -51,15 +42,6 @@ def demo_that_refuses_frames(tmp_path: Path) -> Iterator[RunningDemo]:
     )
     with running_demo(choices, tmp_path / "demo") as running:
         yield running
-
-
-@pytest.fixture
-def tab(driver: Playwright, tmp_path: Path) -> Iterator[Page]:
-    with installed_chromium(driver, CHROMIUM or "", ARGUMENTS, tmp_path / "profile") as chromium:
-        page = chromium.contexts[0].pages[0]
-        page.set_viewport_size({"width": 1500, "height": 950})
-        page.set_default_timeout(PATIENCE_MS)
-        yield page
 
 
 def open_study(tab: Page, demo: RunningDemo, patient: str, study: str) -> FrameLocator:

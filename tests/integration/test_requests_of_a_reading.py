@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pydicom
 import pytest
-from pydicom.data import get_testdata_file
-from pydicom.uid import generate_uid
 
+from bench.click_to_report import write_copies
 from plugin.demo.drive import Clinician
 from plugin.demo.processes import running_demo
 from plugin.demo.requests_made import Asked, fhir_of_readings, wetreads_requests
@@ -46,23 +44,9 @@ INSIDE = [
 ]
 
 
-def two_patients(folder: Path) -> None:
-    """Write one radiograph under two identities."""
-    folder.mkdir()
-    dataset = pydicom.dcmread(str(get_testdata_file("RG1_UNCR.dcm")))
-    for number in range(2):
-        dataset.PatientID = f"COUNT-{number}"
-        dataset.PatientName = f"COUNT^{number}"
-        dataset.StudyInstanceUID = generate_uid()
-        dataset.SeriesInstanceUID = generate_uid()
-        dataset.SOPInstanceUID = generate_uid()
-        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-        dataset.save_as(folder / f"{number}.dcm")
-
-
 def readings(mode: str, folder: Path) -> list[list[Asked]]:
     """Read two patients' studies, one after the other."""
-    two_patients(folder / "images")
+    write_copies(folder / "images", 2)
     chosen = choices(write=mode, images=folder / "images")
     with running_demo(chosen, folder / "demo") as demo:
         clinician = Clinician(chosen)

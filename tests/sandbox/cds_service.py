@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from sandbox.clients import Client
+from tests.sandbox.smart_client import CALLBACK
+
 PREFETCH = {
     "patient": "Patient/{{context.patientId}}",
     "studies": "ImagingStudy?patient={{context.patientId}}&_include=ImagingStudy:subject",
@@ -51,6 +54,19 @@ class CdsService:
     @property
     def launch_url(self) -> str:
         return f"{self.root.removesuffix('/cds-services')}/launch"
+
+
+def client_of(cds: CdsService, scopes: str) -> Client:
+    """The app whose CDS service this is, as the hospital registers it."""
+    return Client(
+        "chest-app",
+        "Chest app",
+        "public",
+        (CALLBACK,),
+        cds.launch_url,
+        scopes,
+        cds_services_url=cds.root,
+    )
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -12,11 +12,10 @@ import requests
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from sandbox.clients import Client
 from sandbox.server import RunningSandbox
-from tests.sandbox.cds_service import CdsService, card, running_service, service
+from tests.sandbox.cds_service import CdsService, card, client_of, running_service, service
 from tests.sandbox.conftest import open_hospital
-from tests.sandbox.smart_client import CALLBACK, FhirSession, observation
+from tests.sandbox.smart_client import FhirSession, observation
 from tests.sandbox_imaging.browserless import Viewer
 
 SCOPES = "launch openid patient/Patient.r patient/ImagingStudy.rs patient/Observation.crus"
@@ -37,24 +36,12 @@ def cds(shared_service: CdsService) -> CdsService:
     return shared_service
 
 
-def client_of(cds: CdsService) -> Client:
-    return Client(
-        "chest-app",
-        "Chest app",
-        "public",
-        (CALLBACK,),
-        cds.launch_url,
-        SCOPES,
-        cds_services_url=cds.root,
-    )
-
-
 @pytest.fixture(scope="module")
 def hospital(
     shared_service: CdsService, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningSandbox]:
     folder = tmp_path_factory.mktemp("cds")
-    clients = (client_of(shared_service),)
+    clients = (client_of(shared_service, SCOPES),)
     with open_hospital(folder, clients=clients, cds_budget_s=BUDGET_S) as running:
         yield running
 
@@ -231,7 +218,7 @@ def test_broken_answers_show_nothing_and_are_said(
 def test_slow_service_is_given_up(tmp_path: Path, cds: CdsService, answer: dict[str, Any]) -> None:
     for name, value in answer.items():
         setattr(cds, name, value)
-    with open_hospital(tmp_path, clients=(client_of(cds),), cds_budget_s=0.4) as hospital:
+    with open_hospital(tmp_path, clients=(client_of(cds, SCOPES),), cds_budget_s=0.4) as hospital:
         viewer = Viewer(hospital)
         began = time.monotonic()
         found = cards_of(viewer)
