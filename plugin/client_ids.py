@@ -1,4 +1,4 @@
-"""Which EHRs may know Wetread by the same client id (docs/decisions/0109)."""
+"""Which EHRs may know Wetread by the same backend client id (docs/decisions/0109)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 def check_client_ids(ehrs: Iterable[Ehr]) -> None:
-    """Refuse a client id that two EHRs gave, unless each is pinned to its token endpoint.
+    """Refuse a backend client id that two EHRs gave, unless each is pinned to its token endpoint.
 
     All EHRs know the same keys of Wetread: one that publishes another's token endpoint as its own
-    could have Wetread sign in there, where the client id is the same.
+    would, where the backend client id is the same, be handed the token that opens every chart of
+    the other. In a launch that leads nowhere: the code is its own, and the other does not know it.
 
     Raises
     ------
@@ -24,17 +25,12 @@ def check_client_ids(ehrs: Iterable[Ehr]) -> None:
     """
     known_by = defaultdict(list)
     for ehr in ehrs:
-        for client_id in _signs_as(ehr):
-            known_by[client_id].append(ehr)
+        if ehr.backend_client_id:
+            known_by[ehr.backend_client_id].append(ehr)
     for sharing in known_by.values():
         loose = [ehr.id for ehr in sharing if not ehr.token_endpoint]
         if len(sharing) > 1 and loose:
             raise SettingsError(
                 f"ehrs.{loose[0]}.token_endpoint must be set: another EHR gave Wetread the same "
-                "client id, and both take its private keys"
+                "backend client id"
             )
-
-
-def _signs_as(ehr: Ehr) -> set[str]:
-    signing = {ehr.client_id} if ehr.authentication == "private_key" else set()
-    return signing | ({ehr.backend_client_id} if ehr.backend_client_id else set())

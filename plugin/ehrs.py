@@ -68,7 +68,9 @@ class Ehr:
         False,
     )
     token_endpoint: str | None = described(
-        "The only place that private keys sign for; needed where two EHRs gave one client id.", None
+        "The only place that private keys sign for; needed where two EHRs gave one backend client "
+        "id.",
+        None,
     )
     send_nonce: bool = described(
         "`false` where the EHR's id_tokens do not repeat the nonce; it must then promise PKCE.",

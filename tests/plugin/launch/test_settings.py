@@ -173,20 +173,18 @@ def test_two_ehrs_with_one_issuer_are_refused() -> None:
 @pytest.mark.parametrize(
     ("north", "south", "stops"),
     [
-        ({"authentication": "private_key"}, {"authentication": "private_key"}, "north"),
-        ({"authentication": "private_key"}, {"backend_client_id": "wetread"}, "north"),
-        ({"backend_client_id": "own"}, {"backend_client_id": "own"}, "north"),
-        ({"authentication": "private_key", "token_endpoint": "https://ehr.example/token"},
-         {"authentication": "private_key"}, "south"),
-        ({"authentication": "private_key", "token_endpoint": "https://ehr.example/token"},
-         {"authentication": "private_key", "token_endpoint": "https://s.example/token"}, None),
-        ({"authentication": "private_key"},
-         {"authentication": "private_key", "client_id": "other"}, None),
-        # What is proved without our keys is worth nothing elsewhere.
-        ({"authentication": "private_key"}, {"authentication": "public"}, None),
+        ({"backend_client_id": "b"}, {"backend_client_id": "b"}, "north"),
+        ({"backend_client_id": "b", "token_endpoint": "https://ehr.example/token"},
+         {"backend_client_id": "b"}, "south"),
+        ({"backend_client_id": "b", "token_endpoint": "https://ehr.example/token"},
+         {"backend_client_id": "b", "token_endpoint": "https://s.example/token"}, None),
+        ({"backend_client_id": "b"}, {"backend_client_id": "other"}, None),
+        # A launch ends with a code of its own EHR, which no other takes.
+        ({"authentication": "private_key"}, {"authentication": "private_key"}, None),
+        ({"authentication": "private_key"}, {"backend_client_id": "wetread"}, None),
     ],
 )  # fmt: skip
-def test_one_client_id_at_two_ehrs_needs_the_place_where_each_gives_out_tokens(
+def test_one_backend_client_id_at_two_ehrs_needs_the_place_where_each_gives_out_tokens(
     north: dict[str, str], south: dict[str, str], stops: str | None
 ) -> None:
     named = {"client_id": "wetread"}
