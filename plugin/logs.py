@@ -3,7 +3,8 @@
 Messages are fixed words; what varies goes into named fields. Of an exception only its class and
 its places in the code are written: its message may quote what a patient's record said. Of a
 library's line only its pattern and its place are written: urllib3 puts whole addresses into its
-warnings, and an address may name a patient.
+warnings, and an address may name a patient. Of a Python warning its class and the place that it is
+about are written: pydicom quotes the value that it warns of.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import json
 import logging
 import sys
 import traceback
+import warnings
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 # What a LogRecord has by itself; everything else on it came from `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -73,6 +75,21 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    logging.captureWarnings(True)
+    warnings.showwarning = _log_warning
     for name in ABOUT_REQUESTS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _log_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Stand in for `warnings.showwarning`: class and place, never the text."""
+    named = f"{category.__module__}.{category.__qualname__}"
+    logging.getLogger(f"{OWN}.warnings").warning(
+        "library_warning", extra={"class": named, "place": f"{filename}:{lineno}"}
+    )

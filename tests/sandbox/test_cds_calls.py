@@ -229,7 +229,7 @@ def test_slow_service_is_given_up(tmp_path: Path, cds: CdsService, answer: dict[
 
 def test_service_that_is_not_there_leaves_the_chart_whole(tmp_path: Path) -> None:
     with running_service() as gone:
-        client = client_of(gone)
+        client = client_of(gone, SCOPES)
     with open_hospital(tmp_path, clients=(client,)) as hospital:
         viewer = Viewer(hospital)
         assert cards_of(viewer)["cards"] == ""

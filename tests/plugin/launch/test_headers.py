@@ -233,6 +233,25 @@ def test_a_malformed_header_of_a_server_reaches_no_log() -> None:
     assert "CLARK" not in done.stderr
 
 
+WARNS = """
+import warnings
+from plugin.logs import configure_logging
+
+configure_logging("INFO")
+warnings.warn("value CLARK is not valid", UserWarning, stacklevel=1)
+"""
+
+
+def test_a_librarys_warning_is_named_by_class_and_place_and_never_quoted() -> None:
+    command = [sys.executable, "-c", WARNS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    line = json.loads(done.stderr)
+    assert line["event"] == "library_warning"
+    assert line["class"] == "builtins.UserWarning"
+    assert line["place"] == "<string>:6"
+    assert "CLARK" not in done.stderr
+
+
 def test_unforeseen_error_becomes_a_page_in_plain_words(settings_app: Flask) -> None:
     answer = settings_app.test_client().get("/breaks", headers={"Accept": "text/html"})
     assert answer.status_code == 500
