@@ -119,6 +119,8 @@ def _chart() -> dict[str, Any]:
         {
             "resourceType": "DiagnosticReport", "id": f"report-{n}", "status": "final",
             "subject": subject, "conclusion": "No acute finding. " * 20,
+            # As long as the narrative of one of Wetread's own reports.
+            "text": {"status": "generated", "div": f"<div>{'No acute finding. ' * 300}</div>"},
             "imagingStudy": [{"reference": f"ImagingStudy/study-{n % (STUDIES - 3)}"}],
         }
         for n in range(REPORTS)

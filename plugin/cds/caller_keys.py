@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from plugin.cds.errors import CallerUnknown, KeysUnavailable
@@ -16,7 +16,7 @@ from smart_launch.server_keys import ServerKey, read_server_keys
 
 log = logging.getLogger("wetread.cds")
 
-# Nobody waits for them: callers wait for `wait_s` at most.
+# Nobody waits for them so long: a call waits for the rest of its own time at most.
 LIMITS = HttpLimits(
     connect_s=2.0, read_s=3.0, total_s=5.0, response_bytes=256 * 1024, attempts=1
 )  # fmt: skip
@@ -46,9 +46,8 @@ class CallerKeys:
     lifetime_s : float
         How long keys are used without asking again: a key that was withdrawn works so long.
     again_s : float
-        An address is asked at most so often, whatever key ids callers make up.
-    wait_s : float
-        A call waits at most so long; what arrives later serves the next one.
+        An address is asked for a caller at most so often, whatever key ids callers make up; and
+        looked after so often where its keys are kept at hand.
     most_waiting : int
         Calls of one EHR that may wait at the same time: they hold threads of the web process.
     clock : callable
@@ -61,24 +60,52 @@ class CallerKeys:
         *,
         lifetime_s: float = 600.0,
         again_s: float = 30.0,
-        wait_s: float = 0.2,
         most_waiting: int = 2,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._http = http or Http(LIMITS)
-        self._lifetime_s, self._again_s, self._wait_s = lifetime_s, again_s, wait_s
+        self._lifetime_s, self._again_s = lifetime_s, again_s
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
         self._most_waiting = most_waiting
+        self._closed = threading.Event()
 
-    def find(self, address: str, key_id: str) -> tuple[ServerKey, ...]:
+    def keep(self, addresses: Collection[str]) -> None:
+        """Have the keys of these addresses at hand: ask now, and again at half their lifetime.
+
+        In a thread of its own, until `close` or the end of the process. Without it the first call
+        after a start or an idle time would wait for them, often longer than an EHR waits for cards.
+        """
+        if addresses:
+            renewal = threading.Thread(
+                target=self._renew, args=(addresses,), name="cds-keys-renewal", daemon=True
+            )
+            renewal.start()
+
+    def _renew(self, addresses: Collection[str]) -> None:
+        while not self._closed.is_set():
+            with self._lock:
+                for address in addresses:
+                    kept = self._of(address)
+                    if self._clock() - kept.fetched_s >= self._lifetime_s / 2:
+                        # Not counted as asked: a start before the EHR's costs no caller its turn.
+                        self._begin(address, kept)
+            self._closed.wait(self._again_s)
+
+    def close(self) -> None:
+        """Look after no keys any more."""
+        self._closed.set()
+
+    def find(self, address: str, key_id: str, wait_s: float = 0.2) -> tuple[ServerKey, ...]:
         """Give the keys with this id.
 
         Parameters
         ----------
         address : str
             The *registered* address, never one that a token names.
+        wait_s : float
+            Keys are waited for so long at most; what arrives later serves the next call.
 
         Raises
         ------
@@ -91,9 +118,10 @@ class CallerKeys:
             found = self._fresh(address, key_id)
             if found:
                 return found
-            kept, under_way = self._kept[address], self._ask(address)
+            kept = self._of(address)
+            under_way = self._ask(address, kept)
         if under_way is not None:
-            self._wait(kept, under_way)
+            self._wait(kept, under_way, wait_s)
         with self._lock:
             found = self._fresh(address, key_id)
             known = self._is_fresh(kept)
@@ -106,26 +134,32 @@ class CallerKeys:
     def _is_fresh(self, kept: _Kept) -> bool:
         return self._clock() - kept.fetched_s < self._lifetime_s
 
-    def _fresh(self, address: str, key_id: str) -> tuple[ServerKey, ...]:
+    def _of(self, address: str) -> _Kept:
         if address not in self._kept:
             self._kept[address] = _Kept(self._most_waiting)
-        kept = self._kept[address]
+        return self._kept[address]
+
+    def _fresh(self, address: str, key_id: str) -> tuple[ServerKey, ...]:
+        kept = self._of(address)
         return tuple(k for k in kept.keys if k.kid == key_id) if self._is_fresh(kept) else ()
 
-    def _ask(self, address: str) -> Future[None] | None:
+    def _ask(self, address: str, kept: _Kept) -> Future[None] | None:
         """Begin to ask, or join who asks already; None where it was done a moment ago."""
-        kept = self._kept[address]
         due = self._clock() - kept.asked_s >= self._again_s
         if kept.under_way is None and due:
             kept.asked_s = self._clock()
-            kept.under_way = kept.errand.submit(self._fetch, address)
+            self._begin(address, kept)
         return kept.under_way
 
-    def _wait(self, kept: _Kept, under_way: Future[None]) -> None:
+    def _begin(self, address: str, kept: _Kept) -> None:
+        if kept.under_way is None:
+            kept.under_way = kept.errand.submit(self._fetch, address)
+
+    def _wait(self, kept: _Kept, under_way: Future[None], wait_s: float) -> None:
         if not kept.seats.acquire(blocking=False):
             return
         try:
-            under_way.result(self._wait_s)
+            under_way.result(wait_s)
         except TimeoutError:
             return
         finally:

@@ -36,8 +36,14 @@ class Callers:
         self._ehrs, self._keys, self._accepted = ehrs, keys, accepted
         self._audience, self.clock = audience, clock
 
-    def identify(self, authorization: str | None) -> Ehr:
+    def identify(self, authorization: str | None, wait_s: float) -> Ehr:
         """Find the EHR that a call's `Authorization` header proves, and use its token up.
+
+        Parameters
+        ----------
+        authorization : str or None
+        wait_s : float
+            So long keys that are not there are waited for.
 
         Raises
         ------
@@ -53,7 +59,7 @@ class Callers:
         """
         token = read_authorization(authorization)
         ehr, keys_address = self._registered(token)
-        keys = self._keys.find(keys_address, token.key_id)
+        keys = self._keys.find(keys_address, token.key_id, wait_s)
         proved = verify(token, keys, self._audience, self.clock())
         # Last, so that nobody else can use up the EHR's tokens or fill the table.
         if not self._accepted.accept(token.issuer, proved.jti, proved.usable_until_s):

@@ -4,6 +4,7 @@ CdsError
 ├── CallerUnknown        401: the JWT does not prove that a registered EHR calls
 ├── CallInvalid          400: the call is not one of CDS Hooks 2.0, or of another EHR's record
 ├── DataMissing          412: what the cards are made from is not there and cannot be fetched
+├── CallTooLarge         413: more than a chart can be
 ├── TooManyCalls         429: this EHR calls faster than anybody opens charts
 └── KeysUnavailable      503: the EHR's keys have not arrived, so that nobody can prove to be it
 
@@ -52,6 +53,14 @@ class DataMissing(CdsError):  # noqa: N818
 
     code = "data_missing"
     status = 412
+
+
+class CallTooLarge(CdsError):  # noqa: N818
+    """More than a chart can be."""
+
+    code = "too_large"
+    next_step = "Let the EHR prefetch less; what is missing is searched where it may be."
+    status = 413
 
 
 class TooManyCalls(CdsError):  # noqa: N818

@@ -6,11 +6,15 @@ Who calls comes first, then how often, then the body: a stranger's megabytes are
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
 from flask.blueprints import BlueprintSetupState
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from plugin.cds.call import Call, read_call
 from plugin.cds.caller_keys import CallerKeys
@@ -18,7 +22,13 @@ from plugin.cds.callers import Callers
 from plugin.cds.cards import CardMaker
 from plugin.cds.chart import Charts
 from plugin.cds.chest_studies import chest_studies
-from plugin.cds.errors import CallerUnknown, CallInvalid, CdsError, TooManyCalls
+from plugin.cds.errors import (
+    CallerUnknown,
+    CallInvalid,
+    CallTooLarge,
+    CdsError,
+    TooManyCalls,
+)
 from plugin.cds.pace import Pace
 from plugin.cds.replay import AcceptedCalls
 from plugin.cds.service import DISCOVERY_PATH, SERVICE_PATH, discovery
@@ -32,7 +42,11 @@ blueprint = Blueprint("cds", __name__)
 log = logging.getLogger("wetread.cds")
 
 EXTENSION = "wetread.cds"
-LARGEST_BODY = 256 * 1024
+# Two decades of reports with their narratives; as much as one search may bring.
+LARGEST_BODY = 4 * 1024**2
+# Read, a body takes some twenty times its size in the worst case: few large ones at a time.
+LARGE_BODY = 256 * 1024
+LARGE_AT_ONCE = 2
 CORS_SECONDS = 600
 # CDS Hooks 2.0 wants answers within 500 ms; what can still be awaited ends before that.
 BUDGET_S = 0.42
@@ -45,6 +59,9 @@ class Desk:
     callers: Callers
     charts: Charts
     pace: Pace
+    large: threading.Semaphore = field(
+        default_factory=lambda: threading.BoundedSemaphore(LARGE_AT_ONCE)
+    )
 
 
 @blueprint.record_once
@@ -52,7 +69,9 @@ def open_desk(state: BlueprintSetupState) -> None:
     """Lay out what the calls of this application need."""
     parts: Services = state.app.extensions[SERVICES]
     audience = f"{parts.settings.base_url}{SERVICE_PATH}"
-    callers = Callers(parts.ehrs, CallerKeys(), AcceptedCalls(parts.database), audience)
+    keys = CallerKeys()
+    keys.keep({ehr.cds_jwks_url for ehr in parts.ehrs if ehr.cds_issuer and ehr.cds_jwks_url})
+    callers = Callers(parts.ehrs, keys, AcceptedCalls(parts.database), audience)
     state.app.extensions[EXTENSION] = Desk(callers, Charts(), Pace())
 
 
@@ -67,11 +86,12 @@ def answer_call() -> Response:
     """Answer `patient-view` with a card about the patient's chest studies, or with none."""
     desk: Desk = current_app.extensions[EXTENSION]
     started = time.monotonic()
-    ehr = g.cds_caller = desk.callers.identify(request.headers.get("Authorization"))
+    ehr = g.cds_caller = desk.callers.identify(request.headers.get("Authorization"), BUDGET_S)
     if not desk.pace.allows(ehr.id):
         raise TooManyCalls("An EHR may call as often as charts are opened; it calls more often.")
-    call = read_call(_body(), ehr)
-    cards = _cards(desk, call, ehr, started + BUDGET_S)
+    with _room(desk, started + BUDGET_S):
+        call = read_call(_body(), ehr)
+        cards = _cards(desk, call, ehr, started + BUDGET_S)
     ms = round((time.monotonic() - started) * 1000, 1)
     log.info("cds_answered", extra={"ehr": ehr.id, "cards": len(cards), "ms": ms})
     return jsonify(cards=cards)
@@ -88,11 +108,31 @@ def _cards(desk: Desk, call: Call, ehr: Ehr, deadline: float) -> list[dict[str, 
     return CardMaker(f"{base_url}/launch", about).cards(found)
 
 
+@contextmanager
+def _room(desk: Desk, deadline: float) -> Iterator[None]:
+    """Wait until a large body may be read, or one that does not say how large it is."""
+    length = request.content_length
+    if length is not None and (length <= LARGE_BODY or length > LARGEST_BODY):
+        yield
+        return
+    if not desk.large.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        raise TooManyCalls("Large charts are read a few at a time; several others are being read.")
+    try:
+        yield
+    finally:
+        desk.large.release()
+
+
 def _body() -> bytes:
     if request.mimetype != "application/json":
         raise CallInvalid("A call must be sent as JSON.", code="not_json", status=415)
     request.max_content_length = LARGEST_BODY
-    return request.get_data(cache=False)
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge as error:
+        raise CallTooLarge(
+            f"A call must not be larger than {LARGEST_BODY // 1024**2} MiB; this one is."
+        ) from error
 
 
 @blueprint.errorhandler(CdsError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -84,6 +85,8 @@ def running_app(
     with services.database.session() as session:
         facts = {"title": "Chest X-ray", "modalities": ["CR", "DX"], "limits": []}
         session.add(InstalledModel(name="chest_xray", facts=facts, card="", updated_at=0.0))
+    while not running_ehr.asked("/cds-keys"):  # at the start; tests count what comes later
+        time.sleep(0.01)
     yield made
     services.database.close()
 

@@ -12,10 +12,10 @@ from flask.testing import FlaskClient
 
 from plugin.cds.pace import Pace
 from plugin.cds.routes import EXTENSION as DESK
-from plugin.cds.routes import LARGEST_BODY, Desk
+from plugin.cds.routes import LARGE_AT_ONCE, LARGE_BODY, LARGEST_BODY, Desk
 from plugin.cds.service import DISCOVERY_PATH, PREFETCH, SERVICE_ID, SERVICE_PATH
 from tests.plugin.cds.conftest import ADDRESS, VIEWER, Send, cards_of, code_of
-from tests.plugin.cds.ehr import PATIENT, CallingEhr, prefetch, study
+from tests.plugin.cds.ehr import PATIENT, CallingEhr, prefetch, report, study
 
 
 def test_discovery_names_the_service_with_its_prefetch(client: FlaskClient) -> None:
@@ -109,13 +109,41 @@ def test_form_is_refused(client: FlaskClient, ehr: CallingEhr) -> None:
     assert answer.status_code == 415
 
 
-def test_large_chart_is_accepted_and_a_larger_body_is_not(send: Send, ehr: CallingEhr) -> None:
+def test_large_chart_is_accepted_and_a_larger_body_is_not(
+    send: Send, ehr: CallingEhr, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="wetread.cds")
     text = "x" * (LARGEST_BODY - 8 * 1024)
     charted = prefetch([study() | {"text": {"div": text}}])
     assert len(cards_of(send(ehr.call(prefetch=charted)))) == 1
     charted = prefetch([study() | {"text": {"div": text + "x" * 16 * 1024}}])
     answer = send(ehr.call(prefetch=charted))
     assert (answer.status_code, code_of(answer)) == (413, "too_large")
+    (refused,) = [one for one in caplog.records if one.message == "cds_refused"]
+    assert vars(refused)["code"] == "too_large"
+    assert vars(refused)["ehr"] == "north"
+
+
+def test_chart_of_two_decades_gets_its_card(send: Send, ehr: CallingEhr) -> None:
+    long = {"text": {"status": "generated", "div": "<div>" + "x" * 6000 + "</div>"}}
+    reports = [report(2) | long | {"id": f"report-{number}"} for number in range(300)]
+    body = ehr.call(prefetch=prefetch([study(), study(2)], reports))
+    assert len(json.dumps(body)) > 1024**2
+    assert len(cards_of(send(body))) == 1
+
+
+def test_large_charts_are_read_a_few_at_a_time_and_small_ones_beside_them(
+    app: Flask, send: Send, ehr: CallingEhr
+) -> None:
+    large = ehr.call(prefetch=prefetch([study() | {"text": {"div": "x" * LARGE_BODY}}]))
+    desk: Desk = app.extensions[DESK]
+    for _ in range(LARGE_AT_ONCE):
+        assert desk.large.acquire(blocking=False)
+    assert send(large).status_code == 429
+    assert send(ehr.call(prefetch=prefetch([study()]))).status_code == 200
+    desk.large.release()
+    # Each gives its place back.
+    assert [send(large).status_code for _ in range(3)] == [200, 200, 200]
 
 
 def test_body_of_a_stranger_is_not_read(client: FlaskClient) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey
 
+from plugin.cds import routes
 from plugin.cds.caller_keys import CallerKeys
 from plugin.cds.errors import CallerUnknown, KeysUnavailable
 from tests.plugin.cds.conftest import ADDRESS, Send, cards_of, code_of
@@ -28,6 +30,22 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def kept(ehr: CallingEhr) -> Iterator[Callable[..., CallerKeys]]:
+    """Keys that are kept at hand while the test runs."""
+    made: list[CallerKeys] = []
+
+    def keep(**options: Any) -> CallerKeys:
+        keys = CallerKeys(**options)
+        made.append(keys)
+        keys.keep([ehr.jwks_url])
+        return keys
+
+    yield keep
+    for keys in made:
+        keys.close()
 
 
 def test_keys_are_asked_for_once_until_their_time_is_over(ehr: CallingEhr, clock: Clock) -> None:
@@ -73,21 +91,53 @@ def test_made_up_key_ids_make_few_requests(ehr: CallingEhr, clock: Clock) -> Non
 
 def test_keys_that_come_late_serve_the_next_call(ehr: CallingEhr) -> None:
     ehr.behaviour.keys_delay_s = 0.3
-    keys = CallerKeys(wait_s=0.05)
+    keys = CallerKeys()
     started = time.monotonic()
     with pytest.raises(KeysUnavailable):
-        keys.find(ehr.jwks_url, "ec-1")
+        keys.find(ehr.jwks_url, "ec-1", 0.05)
     assert time.monotonic() - started < 0.25
     _until(lambda: bool(_found(keys, ehr)))
     assert ehr.asked(KEYS) == 1
 
 
+def test_keys_are_there_before_the_first_call_and_stay_there_without_calls(
+    ehr: CallingEhr, kept: Callable[..., CallerKeys], clock: Clock
+) -> None:
+    keys = kept(again_s=0.02, clock=clock)
+    for number in range(1, 5):
+        _until(lambda: keys._kept[ehr.jwks_url].fetched_s == clock.now)
+        assert ehr.asked(KEYS) == number
+        ehr.behaviour.keys_delay_s = 0.2
+        clock.now += 301  # half of their lifetime
+        # No call waits while they are renewed.
+        assert keys.find(ehr.jwks_url, "ec-1", 0.0)
+
+
+def test_a_start_before_the_ehrs_own_costs_no_caller_its_turn(
+    ehr: CallingEhr, kept: Callable[..., CallerKeys]
+) -> None:
+    ehr.behaviour.keys_status = 500
+    keys = kept()
+    _until(lambda: ehr.asked(KEYS) == 1)
+    ehr.behaviour.keys_status = 200
+    assert keys.find(ehr.jwks_url, "ec-1", 5.0)
+
+
+def test_a_withdrawn_key_is_forgotten_by_renewal_too(
+    ehr: CallingEhr, kept: Callable[..., CallerKeys]
+) -> None:
+    keys = kept(lifetime_s=0.4, again_s=0.05)
+    _until(lambda: bool(_found(keys, ehr)))
+    ehr.behaviour.keys = [RSA]
+    _until(lambda: not _found(keys, ehr))
+
+
 def test_few_calls_wait_for_keys(ehr: CallingEhr) -> None:
     ehr.behaviour.keys_delay_s = 0.3
-    keys = CallerKeys(wait_s=5.0, most_waiting=0)
+    keys = CallerKeys(most_waiting=0)
     started = time.monotonic()
     with pytest.raises(KeysUnavailable):
-        keys.find(ehr.jwks_url, "ec-1")
+        keys.find(ehr.jwks_url, "ec-1", 5.0)
     assert time.monotonic() - started < 0.25
     _until(lambda: bool(_found(keys, ehr)))
 
@@ -107,17 +157,25 @@ def test_keys_that_cannot_be_had_are_asked_for_again_later(ehr: CallingEhr, cloc
 def test_call_of_an_ehr_without_keys_is_refused_and_the_next_one_may_be_answered(
     send: Send, ehr: CallingEhr
 ) -> None:
-    ehr.behaviour.keys_delay_s = 0.5
+    ehr.behaviour.keys_delay_s = 1.0
     answer = send()
     assert (answer.status_code, code_of(answer)) == (503, "keys_unavailable")
     _until(lambda: send(token=ehr.token(ADDRESS, key=RSA)).status_code == 200)
     assert cards_of(send()) == []
 
 
+def test_a_call_waits_for_keys_as_long_as_it_has_time(
+    send: Send, ehr: CallingEhr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "BUDGET_S", 5.0)
+    ehr.behaviour.keys_delay_s = 0.5
+    assert cards_of(send()) == []
+
+
 def _found(keys: CallerKeys, ehr: CallingEhr) -> object:
     try:
         return keys.find(ehr.jwks_url, "ec-1")
-    except KeysUnavailable:
+    except (KeysUnavailable, CallerUnknown):
         return None
 
 
