@@ -15,7 +15,7 @@ import sys
 import traceback
 import warnings
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any
 
 # What a LogRecord has by itself; everything else on it came from `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -75,20 +75,19 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    warnings.showwarning = _log_warning
+    name_warnings_only()
     for name in ABOUT_REQUESTS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
+def name_warnings_only() -> None:
+    """Log Python's warnings by class and place in this process, never by their text."""
+    warnings.showwarning = _log_warning  # type: ignore[assignment]
+
+
 def _log_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
+    _message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object
 ) -> None:
-    """Stand in for `warnings.showwarning`: class and place, never the text."""
     named = f"{category.__module__}.{category.__qualname__}"
     logging.getLogger(f"{OWN}.warnings").warning(
         "library_warning", extra={"class": named, "place": f"{filename}:{lineno}"}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from plugin.logs import ABOUT_REQUESTS
+from plugin.logs import ABOUT_REQUESTS, name_warnings_only
 from plugin.settings import load_settings
 
 _settings = load_settings()
+# This process is configured by gunicorn, from below.
+name_warnings_only()
 
 wsgi_app = "plugin:create_app()"
 bind = [_settings.bind]
