@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import select
@@ -82,14 +83,7 @@ def build_services(settings: Settings) -> Services:
     vault.check(database, states.key_ids() | launches.key_ids())
     brief_http = Http(_brief_limits(settings))
     configurations = ConfigurationCache(brief_http)
-    tokens = Tokens(
-        launches,
-        http,
-        configurations,
-        keys.signing,
-        settings.jwks_url,
-        lambda one: has_jobs(database, one),
-    )
+    own = (http, configurations, keys.signing, settings.jwks_url)
     return Services(
         settings=settings,
         database=database,
@@ -102,8 +96,8 @@ def build_services(settings: Settings) -> Services:
         server_keys=ServerKeyCache(),
         states=states,
         launches=launches,
-        tokens=tokens,
-        backend_tokens=BackendTokens(ehrs, http, configurations, keys.signing, settings.jwks_url),
+        tokens=Tokens(launches, *own, partial(has_jobs, database)),
+        backend_tokens=BackendTokens(ehrs, *own),
         offers=Offers(),
         styles=Styles(configurations),
     )

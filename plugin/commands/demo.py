@@ -71,33 +71,43 @@ def command(
     data: Path | None,
 ) -> None:
     """Start the demo hospital with Wetread in it."""
-    from plugin.demo.files import HOSPITAL_HOST, PLUGIN_HOST, DemoChoices, claimed_port
+    from plugin.demo.files import DemoChoices
 
     if once and write == "none":
         raise click.UsageError("--once reads the report back; with --write none there is none")
     if as_json and not once:
         raise click.UsageError("--json prints the result of one reading; it needs --once")
     _never_by_proxy()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))
-    stack = ExitStack()
-    choices = DemoChoices(
-        hospital_port=stack.enter_context(
-            claimed_port(HOSPITAL_HOST, 0 if once else HOSPITAL_PORT)
-        ),
-        plugin_port=stack.enter_context(claimed_port(PLUGIN_HOST, 0 if once else PLUGIN_PORT)),
-        fhir=fhir,
-        dicomweb=dicomweb,
-        images=images.resolve() if images else None,
-        write=write,
-        authorize="popup" if popup else "frame",
-        refuse_frames=popup,
-    )
-    with stack:
+    _stop_when_told()
+    with ExitStack() as stack:
+        choices = DemoChoices(
+            *_claimed_ports(stack, once=once),
+            fhir=fhir,
+            dicomweb=dicomweb,
+            images=images.resolve() if images else None,
+            write=write,
+            authorize="popup" if popup else "frame",
+            refuse_frames=popup,
+        )
         folder = data or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="wetread-demo-"))
         )
         _run(stack, choices, folder.resolve(), once=once, as_json=as_json)
+
+
+def _claimed_ports(stack: ExitStack, *, once: bool) -> tuple[int, int]:
+    """Claim the ports of the hospital and of Wetread until the demo ends."""
+    from plugin.demo.files import HOSPITAL_HOST, PLUGIN_HOST, claimed_port
+
+    hospital = claimed_port(HOSPITAL_HOST, 0 if once else HOSPITAL_PORT)
+    plugin = claimed_port(PLUGIN_HOST, 0 if once else PLUGIN_PORT)
+    return stack.enter_context(hospital), stack.enter_context(plugin)
+
+
+def _stop_when_told() -> None:
+    """Leave in order, stopping both sides, when somebody ends this process politely."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
 
 
 def _never_by_proxy() -> None:

@@ -12,8 +12,10 @@ from plugin.launching.introspecting import check_token
 from plugin.scopes import ESSENTIAL_SCOPES
 from plugin.services import Services
 from smart_launch.callback import check_authorization_error, check_response_issuer
+from smart_launch.discovery import SmartConfiguration
 from smart_launch.errors import LaunchRefused, SmartError
 from smart_launch.launch import CompletedLaunch, finish_launch
+from smart_launch.registration import ClientRegistration
 from smart_launch.scopes import missing_scopes
 
 log = logging.getLogger("wetread.launch")
@@ -52,6 +54,20 @@ def finish(services: Services, ehr: Ehr, arrived: CallbackRequest) -> str:
         # The EHR may have moved since it was asked: the next launch asks again.
         services.configurations.forget(ehr.issuer)
         raise
+    _check_or_give_back(services, ehr, registration, configuration, completed)
+    launch_id, handle = services.launches.open(ehr, completed)
+    log.info("launch_opened", extra={"ehr": ehr.id, "launch": launch_id})
+    return handle
+
+
+def _check_or_give_back(
+    services: Services,
+    ehr: Ehr,
+    registration: ClientRegistration,
+    configuration: SmartConfiguration,
+    completed: CompletedLaunch,
+) -> None:
+    """Refuse what must not be opened; its tokens are then revoked."""
     try:
         check_completed(completed)
         check_token(services, ehr, registration, configuration, completed)
@@ -59,9 +75,6 @@ def finish(services: Services, ehr: Ehr, arrived: CallbackRequest) -> str:
         held = HeldTokens.of(completed.tokens, services.launches.clock())
         services.tokens.revoke_unopened(registration, configuration, held)
         raise
-    launch_id, handle = services.launches.open(ehr, completed)
-    log.info("launch_opened", extra={"ehr": ehr.id, "launch": launch_id})
-    return handle
 
 
 def check_completed(completed: CompletedLaunch) -> None:
