@@ -45,7 +45,7 @@ class Settings:
     bind: str = described(
         "Address and port that the web server listens on, or `unix:PATH`.", "127.0.0.1:8081"
     )
-    web_threads: int = described("Threads of the web process.", 8)
+    web_threads: int = described("Requests that the web process answers at the same time.", 24)
     worker_threads: int = described("Readings that one worker does at the same time.", 2)
     model: str = described("Model to read with; empty: chosen by the study's modality.", "")
     model_runtime: str = described("What runs the models: `onnx`.", "onnx")

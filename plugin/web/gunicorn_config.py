@@ -16,6 +16,8 @@ bind = [_settings.bind]
 # One process: it only waits for the database and the EHR, and each process costs memory.
 workers = 1
 worker_class = "gthread"
+# Many: while callbacks wait for a hospital's token endpoint, that hospital may be waiting for our
+# JWKS, which this process serves too.
 threads = _settings.web_threads
 graceful_timeout = 8
 keepalive = 5
