@@ -18,14 +18,21 @@ Resource = Mapping[str, Any]
 
 DICOM_UID = "urn:dicom:uid"
 STUDY_UID = re.compile(r"[0-9.]{1,64}")
-# Sections of a laboratory (HL7 table 0074): what they report on is no image.
-SECTIONS = "http://terminology.hl7.org/CodeSystem/v2-0074"
-LABORATORY = frozenset(
+# HL7 table 0074, diagnostic service sections; the first address is that of older records.
+SECTIONS = ("http://hl7.org/fhir/v2/0074", "http://terminology.hl7.org/CodeSystem/v2-0074")
+# Laboratories, and the electrocardiogram: what they report on is no image.
+NO_IMAGE_SECTIONS = frozenset(
     {
-        "BG", "BLB", "CG", "CH", "CP", "GE", "HM", "IMM", "LAB", "MB", "MCB", "MYC", "OSL", "PAR",
-        "PAT", "SP", "SR", "TX", "VR",
+        "BG", "BLB", "CG", "CH", "CP", "EC", "GE", "HM", "IMM", "LAB", "MB", "MCB", "MYC", "OSL",
+        "PAR", "PAT", "SP", "SR", "TX", "VR",
     }
 )  # fmt: skip
+LOINC = "http://loinc.org"
+# US Core's other kinds of note: cardiology, pathology; and the clinical notes of visits.
+NO_IMAGE_NOTES = frozenset(
+    {"LP29708-2", "LP7839-6", "11488-4", "11506-3", "18842-5", "34117-2", "51847-2"}
+)
+RADIOLOGY = "LP29684-5"
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ class KnownStudies:
             return Link(found, sure=True)
         found |= self._otherwise(report)
         # What names a study that cannot be found may name any of them.
-        return Link(found, sure=not named and bool(found or _is_of_laboratory(report)))
+        return Link(found, sure=not named and bool(found or _is_of_no_image(report)))
 
     def _names(self, study: Resource) -> Iterator[tuple[object, ...]]:
         if study.get("id"):
@@ -116,9 +123,15 @@ def _number(identifier: Resource) -> tuple[object, ...]:
     return "number", identifier.get("system"), identifier.get("value")
 
 
-def _is_of_laboratory(report: Resource) -> bool:
-    categories = [
-        {code.get("code") for code in category.get("coding", ()) if code.get("system") == SECTIONS}
-        for category in report.get("category", ())
-    ]
-    return bool(categories) and all(codes and codes <= LABORATORY for codes in categories)
+def _is_of_no_image(report: Resource) -> bool:
+    """Tell whether the record itself files the report under something that takes no images.
+
+    A category of the hospital's own, beside one that is known, says nothing against it; one that is
+    known and may mean images does.
+    """
+    codings = [code for kind in report.get("category", ()) for code in kind.get("coding", ())]
+    sections = {code.get("code") for code in codings if code.get("system") in SECTIONS}
+    notes = {code.get("code") for code in codings if code.get("system") == LOINC}
+    if RADIOLOGY in notes or not sections <= NO_IMAGE_SECTIONS:
+        return False
+    return bool(sections or notes & NO_IMAGE_NOTES)

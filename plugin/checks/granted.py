@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from plugin.checks.registered import UNSIGNED
 from plugin.checks.result import Result
 from plugin.ehrs import Ehr
 from plugin.launching.launches import OpenLaunch
@@ -20,6 +21,10 @@ from smart_launch.scopes import missing_scopes
 HOW_TO_LAUNCH = (
     "Open Wetread once from a chart that has a chest X-ray, leave the page open, and run this "
     "again: study, archive and writing are checked with that sign-in."
+)
+
+REGISTER_BACKEND = (
+    "Check backend_client_id, that the EHR has our key address, and its system scopes."
 )
 
 
@@ -86,7 +91,7 @@ def check_backend(
         yield Result(
             "failure", subject, "backend",
             f"it gives no token for unattended reading ({error.code})",
-            "Check backend_client_id, that the EHR has our key address, and its system scopes.",
+            UNSIGNED.get(error.code, REGISTER_BACKEND),
         )  # fmt: skip
         return
     missing = missing_scopes(ehr.backend_scopes, tokens.granted)

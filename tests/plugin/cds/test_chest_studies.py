@@ -21,6 +21,11 @@ DICOM = {"system": "urn:dicom:uid"}
 SECTIONS = "http://terminology.hl7.org/CodeSystem/v2-0074"
 LABORATORY = {"coding": [{"system": SECTIONS, "code": "LAB"}]}
 RADIOLOGY = {"coding": [{"system": SECTIONS, "code": "RAD"}]}
+OLD_LABORATORY = {"coding": [{"system": "http://hl7.org/fhir/v2/0074", "code": "LAB"}]}
+NOTE, US_RADIOLOGY = (
+    {"coding": [{"system": "http://loinc.org", "code": code}]} for code in ("34117-2", "LP29684-5")
+)
+OF_THE_HOUSE = {"coding": [{"system": "urn:oid:1.2.3", "code": "Lab"}], "text": "Lab"}
 NUMBER = {"system": "https://hospital.example/accession", "value": "A-1"}
 
 
@@ -38,6 +43,9 @@ def states(studies: list[dict[str, Any]], *reports: dict[str, Any]) -> dict[str,
         ([report(status="entered-in-error"), report(status="cancelled")], "unread"),
         ([report(2, imagingStudy=[{"identifier": DICOM | {"value": "urn:oid:2.25.2"}}])], "unread"),
         ([report(imagingStudy=None, category=[LABORATORY])], "unread"),
+        ([report(imagingStudy=None, category=[LABORATORY, OF_THE_HOUSE])], "unread"),
+        ([report(imagingStudy=None, category=[OLD_LABORATORY])], "unread"),
+        ([report(imagingStudy=None, category=[NOTE, {"text": "Note"}])], "unread"),
         ([ai_report()], "ai_only"),
         ([ai_report(status="partial")], "ai_only"),
         ([ai_report(status="entered-in-error")], "unread"),
@@ -106,6 +114,9 @@ def test_report_may_name_its_study_in_any_way(named: dict[str, Any]) -> None:
         {"imagingStudy": None},
         {"imagingStudy": None, "category": [RADIOLOGY]},
         {"imagingStudy": None, "category": [LABORATORY, RADIOLOGY]},
+        {"imagingStudy": None, "category": [NOTE, US_RADIOLOGY]},
+        {"imagingStudy": None, "category": [NOTE, RADIOLOGY]},
+        {"imagingStudy": None, "category": [OF_THE_HOUSE]},
         {"imagingStudy": None, "category": [{"text": "LAB"}]},
         {"imagingStudy": None, "identifier": [NUMBER | {"system": "https://other.example"}]},
         {"imagingStudy": None, "identifier": [{"system": STUDY_KEY}]},

@@ -63,6 +63,18 @@ def test_token_endpoint_that_is_not_the_registered_one_is_told_and_gets_no_proof
     assert not furnished.asked("POST", "/token$")
 
 
+@pytest.mark.parametrize(
+    "ehr_changes",
+    [{"backend_client_id": "wetread-backend", "token_endpoint": "https://login.example/token"}],
+)
+def test_unattended_reading_too_is_told_to_correct_the_token_endpoint(
+    furnished: Hospital, look: Look
+) -> None:
+    (told,) = [one for one in look() if one.code == "backend"]
+    assert told.kind == "failure"
+    assert "correct token_endpoint" in told.remedy
+
+
 # The sign-in page
 
 
