@@ -86,8 +86,11 @@ def judge_page(subject: str, ehr: Ehr, page: SignInPage) -> Iterator[Result]:
             f"its sign-in page refuses us with HTTP status {page.status}",
             "Compare client_id and redirect address with what is registered there.",
         )  # fmt: skip
-    if page.came_back:
-        error = parse_qs(urlsplit(page.url).query).get("error", ["no reason"])[0]
+    query = parse_qs(urlsplit(page.url).query)
+    if page.came_back and "code" in query:
+        yield Result("ok", subject, "sign_in_page", "it signs users in without a page of its own")
+    elif page.came_back:
+        error = query.get("error", ["no reason"])[0]
         named = error if re.fullmatch(r"[a-z_]{1,40}", error) else "no known reason"
         yield Result(
             "warning", subject, "sign_in_sent_back", f"it sends users back at once ({named})",

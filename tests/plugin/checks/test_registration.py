@@ -116,6 +116,19 @@ def test_error_that_is_sent_back_is_named_and_our_own_address_not_called(
     assert "unauthorized_client" in bad(look())["sign_in_sent_back"]
 
 
+@FRAMED
+def test_hospital_that_signs_users_in_without_a_page_is_well(
+    furnished: Hospital, look: Look
+) -> None:
+    def back(request: Request) -> Reply:
+        return Reply(303, b"", {"Location": request.query["redirect_uri"] + "?code=c&state=s"})
+
+    furnished.tricks = [one for one in furnished.tricks if "authorize" not in one[1].pattern]
+    furnished.trick("GET", "/authorize$", back)
+    (told,) = [one for one in look() if one.code.startswith("sign_in")]
+    assert (told.kind, told.code) == ("ok", "sign_in_page")
+
+
 def page(**headers: str) -> SignInPage:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return SignInPage(200, CaseInsensitiveDict(named), PAGE)
