@@ -25,9 +25,10 @@ OPERATION = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
 # R4 extension: this report supplements the target. R6 turned it into DiagnosticReport.relatesTo.
 ADDENDUM_OF = "http://hl7.org/fhir/StructureDefinition/diagnosticReport-addendumOf"
 
+PROBABILITY = "class-probability"
 OWN_CODES = {
     "ai-reading": "Unverified reading by a machine",
-    "class-probability": "Probability of the finding that the model looks for",
+    PROBABILITY: "Probability of the finding that the model looks for",
     "interval-low": "Lower bound of the probability",
     "interval-high": "Upper bound of the probability",
     "image-read": "The image that was read, by its DICOM SOP Instance UID",

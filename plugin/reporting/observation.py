@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from plugin.reporting.fhir_codes import (
     DATA_ABSENT,
     OBSERVATION_CATEGORY,
+    PROBABILITY,
     READING_KEY,
     SECURITY_LABEL,
     UCUM,
@@ -41,7 +42,7 @@ def build_observation(prediction: Prediction, context: ReportContext) -> dict[st
         "status": _status(context.status),
         "category": [{"coding": [coding(OBSERVATION_CATEGORY, "imaging", "Imaging")]}],
         "code": {
-            "coding": [own("class-probability")],
+            "coding": [own(PROBABILITY)],
             "text": f"Probability of {target} (unverified AI reading)",
         },
         "subject": {"reference": f"Patient/{context.patient}"},

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plugin.imaging.identity import local_id
+from plugin.reporting.fhir_codes import OWN, PROBABILITY
 
 
 def has_identifier(resource: Mapping[str, Any], system: str, value: str) -> bool:
@@ -20,6 +21,21 @@ def has_identifier(resource: Mapping[str, Any], system: str, value: str) -> bool
         isinstance(one, Mapping) and (one.get("system"), one.get("value")) == (system, value)
         for one in (identifiers if isinstance(identifiers, list) else ())
     )
+
+
+def is_unmarked_finding(resource: Mapping[str, Any]) -> bool:
+    """Tell whether an Observation has our code and no identifier at all.
+
+    Some servers do not keep `Observation.identifier`. The code alone makes nothing ours: every
+    reading has it.
+    """
+    code = resource.get("code")
+    codings = code.get("coding") if isinstance(code, Mapping) else None
+    ours = any(
+        isinstance(one, Mapping) and (one.get("system"), one.get("code")) == (OWN, PROBABILITY)
+        for one in (codings if isinstance(codings, list) else ())
+    )
+    return ours and not resource.get("identifier")
 
 
 def is_of_patient(resource: Mapping[str, Any], patient: str, base_url: str) -> bool:

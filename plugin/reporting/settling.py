@@ -11,16 +11,21 @@ import logging
 from dataclasses import replace
 
 from plugin.record import Record
+from plugin.reporting.ours import is_of_patient
 from plugin.reporting.write_back import WRITTEN, WriteMode, Written, keep, look_for_report
 from plugin.reporting.write_modes import WRITERS
 from plugin.reporting.writer import Answers, ForeignReport, Journal, Target, Writer
 from smart_launch.errors import SmartError
+from smart_launch.stored import Stored
 
 log = logging.getLogger("wetread.write_back")
 
 ABSENT = "The record held no report of this reading when Wetread looked again."
 WITHDRAWN = f"{ABSENT} The finding that had been written before it was marked as cancelled."
 LEFT = f"{ABSENT} A finding that had been written before it could not be withdrawn: look for it."
+NOT_OURS = (
+    f"{ABSENT} A finding lies where this reading's would, and was left as it is: look for it."
+)
 UNKNOWN = Written(
     None,
     None,
@@ -52,20 +57,25 @@ def settle(record: Record, mode: WriteMode, target: Target, journal: Journal) ->
 
 
 def _withdraw(writer: Writer, answers: Answers) -> str:
-    """Cancel the findings that are still as we wrote them."""
-    sentence = ABSENT
-    for finding in writer.findings_in(answers):
-        try:
-            writer.require_ours(finding.resource)
-            if finding.resource["status"] != "cancelled":
-                writer.begin()
-                cancelled = finding.resource | {"status": "cancelled"}
-                writer.record.update(cancelled, if_match=finding.version)
-            sentence = WITHDRAWN
-        except ForeignReport:
-            log.warning("observation_not_ours", extra={"place": finding.location})
-        except SmartError as error:
-            extra = {"code": error.code, "place": finding.location}
-            log.warning("observation_not_withdrawn", extra=extra)
-            return LEFT
-    return sentence
+    """Cancel the findings that are still as we wrote them; the worst that became of one is said."""
+    said = [_withdraw_one(writer, finding) for finding in writer.findings_in(answers)]
+    return next((one for one in (LEFT, NOT_OURS, WITHDRAWN) if one in said), ABSENT)
+
+
+def _withdraw_one(writer: Writer, finding: Stored) -> str:
+    try:
+        writer.require_ours(finding.resource)
+        if finding.resource["status"] != "cancelled":
+            writer.begin()
+            cancelled = finding.resource | {"status": "cancelled"}
+            writer.record.update(cancelled, if_match=finding.version)
+    except ForeignReport:
+        log.warning("observation_not_ours", extra={"place": finding.location})
+        # Nobody is sent into another patient's chart.
+        of_patient = is_of_patient(finding.resource, writer.target.patient, writer.record.base_url)
+        return NOT_OURS if of_patient else ABSENT
+    except SmartError as error:
+        extra = {"code": error.code, "place": finding.location}
+        log.warning("observation_not_withdrawn", extra=extra)
+        return LEFT
+    return WITHDRAWN

@@ -32,7 +32,7 @@ WRITTEN = "The preliminary report is in the record."
 KEPT = "The record already held this reading's preliminary report; it was left as it is."
 INCOMPLETE = (
     "Only a part was saved: the preliminary report is in the record, the finding that it refers to "
-    "is not. Tell your Wetread administrator."
+    "is missing or was withdrawn. Tell your Wetread administrator."
 )
 TOUCHED = "A clinician has already worked on this reading's report; it was left as it is."
 NOT_WRITTEN = "This reading is only shown here: this record takes no reports from Wetread."
@@ -152,7 +152,9 @@ def write_back(
         The record refused or did not answer. What was written until then a retry completes, and
         after the last one `settling.py` withdraws.
     """
-    lying = _as_it_is_now(writer, same, answers) if same else None
+    found = _as_it_is_now(writer, same, answers) if same else None
+    # A search need not list what lies under our id.
+    lying = found or writer.report_in(answers)
     if lying is None:
         try:
             outcome = writer.write(resources, answers)

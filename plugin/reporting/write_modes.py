@@ -14,7 +14,7 @@ from typing import Any
 from plugin.imaging.identity import local_id
 from plugin.reporting.fhir_codes import READING_KEY
 from plugin.reporting.only_new import NO_VERSION, blame, conditions_for
-from plugin.reporting.ours import first_result, has_identifier
+from plugin.reporting.ours import first_result, has_identifier, is_of_patient
 from plugin.reporting.report import ReportResources, own_id
 from plugin.reporting.write_bundle import WriteBundle, was_carried_out
 from plugin.reporting.writer import (
@@ -53,18 +53,21 @@ class PutWriter(Writer):
         return [found] if found else []
 
     def lacks_finding(self, report: Mapping[str, Any], answers: Answers) -> bool:
-        """Tell whether our Observation is gone from under our id, and the report names it."""
-        named = first_result(report)
-        ours = own_id(self.target.key)
-        is_named = local_id(named, "Observation", self.record.base_url) == ours
-        return is_named and isinstance(answers[0], FhirNotFound)
+        """Tell whether the report names the Observation under our id, and that does not count."""
+        named = local_id(first_result(report), "Observation", self.record.base_url)
+        if named != own_id(self.target.key):
+            return False
+        finding = answers[0]
+        if not isinstance(finding, Stored):
+            # One that this user may not see can be there.
+            return isinstance(finding, FhirNotFound)
+        withdrawn = finding.resource.get("status") in ("cancelled", "entered-in-error")
+        of_patient = is_of_patient(finding.resource, self.target.patient, self.record.base_url)
+        return withdrawn or not of_patient
 
     def write(self, resources: ReportResources, answers: Answers) -> Outcome:
         """PUT Observation and report, create the Provenance; look before each PUT."""
         place = f"DiagnosticReport/{resources.report['id']}"
-        lying = self.report_in(answers)
-        if lying is not None:
-            return Outcome(place, existed=True, report=lying)
         self._put(resources.observation, self.usable_finding(answers), answers[0])
         (found,) = self.record.ask_all(self._under_our_id("DiagnosticReport"))
         now_lying = existing(found)
@@ -122,7 +125,7 @@ class TransactionWriter(PutWriter):
 
     def write(self, resources: ReportResources, answers: Answers) -> Outcome:
         """PUT Observation and report, create the Provenance and read the report, in one Bundle."""
-        earlier, lying = self.usable_finding(answers), self.report_in(answers)
+        earlier = self.usable_finding(answers)
         first = WriteBundle(
             base_url=self.record.base_url,
             resources=resources,
@@ -131,11 +134,9 @@ class TransactionWriter(PutWriter):
             only_new=conditions_for(self.record, answers),
             read_back=self.record.offers("read_in_transaction"),
         )
-        if lying is not None:
-            return Outcome(first.place, existed=True, report=lying)
         taken, answer = self._send(first)
         if not was_carried_out(answer):
-            self._require_both()
+            self._require_both(resources)
         self._require_new(entries_that_met_one(answer), resources, earlier)
         refused = None if taken.provenance else self.write_provenance(resources)
         self._blame(first, taken, provenance_refused=refused is False)
@@ -172,9 +173,14 @@ class TransactionWriter(PutWriter):
         else:
             blame(self.record, first.only_new, taken.only_new)
 
-    def _require_both(self) -> None:
-        """Look what there is after an answer that does not say that all of it was carried out."""
-        if any(existing(answer) is None for answer in self.record.ask_all(*self.questions)):
+    def _require_both(self, resources: ReportResources) -> None:
+        """Look what there is after an answer that does not say that all of it was carried out.
+
+        The finding may be one that was withdrawn earlier: there counts only what was sent now.
+        """
+        finding, report = map(existing, self.record.ask_all(*self.questions))
+        sent = resources.observation["status"]
+        if report is None or finding is None or finding.resource.get("status") != sent:
             raise WriteError(
                 "A transaction must be carried out as a whole; the record took only a part of it."
             )

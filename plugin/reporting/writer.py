@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from plugin.errors import LaunchExpired, PluginError
 from plugin.record import Record
 from plugin.reporting.fhir_codes import READING_KEY
-from plugin.reporting.ours import has_identifier, is_of_patient
-from plugin.reporting.report import ReportResources
+from plugin.reporting.ours import has_identifier, is_of_patient, is_unmarked_finding
+from plugin.reporting.report import ReportResources, own_id
 from smart_launch.errors import (
     FhirConflict,
     FhirForbidden,
@@ -135,7 +135,7 @@ class Writer:
         raise NotImplementedError
 
     def lacks_finding(self, report: Mapping[str, Any], answers: Answers) -> bool:
-        """Tell whether the report refers to an Observation of ours that is not there.
+        """Tell whether the report refers to an Observation of ours that is gone or withdrawn.
 
         False where that cannot be known: a search may not have heard of it yet.
         """
@@ -189,12 +189,16 @@ class Writer:
     def require_ours(self, resource: Mapping[str, Any]) -> None:
         """Refuse to touch an Observation that is not this reading's, or that somebody worked on.
 
+        Some servers do not keep its identifiers: then our code under our id says whose it is.
+
         Raises
         ------
         ForeignReport
         """
         self.require_patient(resource)
-        if not has_identifier(resource, READING_KEY, self.target.key):
+        key = self.target.key
+        lost_its_key = resource.get("id") == own_id(key) and is_unmarked_finding(resource)
+        if not (has_identifier(resource, READING_KEY, key) or lost_its_key):
             raise ForeignReport("A finding is written only where none but this reading's lies.")
         if resource.get("status") not in ("registered", "preliminary", "cancelled"):
             raise ForeignReport("A finding that somebody has worked on is not changed.")

@@ -13,10 +13,13 @@ from plugin.reporting.write_bundle import was_carried_out
 from plugin.reporting.written_over import entries_that_met_one
 from tests.plugin.reading.conftest import Jobs
 from tests.plugin.reading.hospital import Hospital, Reply, Request, fhir
-from tests.plugin.reading.test_races import OWN_IDS
+from tests.plugin.reading.test_races import HUMAN, OWN_IDS
 from tests.plugin.reading.test_requests import assert_saved
 
 pytestmark = pytest.mark.integration
+
+PARTIAL = pytest.mark.parametrize("kind", ["transaction-response", "batch-response"])
+LISTS_NOTHING = fhir(200, {"resourceType": "Bundle", "type": "searchset", "entry": []})
 
 
 def one_by_one(hospital: Hospital, kind: str, refused: str = "") -> None:
@@ -44,10 +47,10 @@ def assert_said_to_be_incomplete(row: Reading, hospital: Hospital) -> None:
     assert row.report is not None
     assert (row.report["saved"], row.report["observation"]) == (False, None)
     assert row.report["report"] == f"DiagnosticReport/{report['id']}"
-    assert "the finding that it refers to is not" in row.report["sentence"]
+    assert "the finding that it refers to is missing or was withdrawn" in row.report["sentence"]
 
 
-@pytest.mark.parametrize("kind", ["transaction-response", "batch-response"])
+@PARTIAL
 def test_a_report_whose_finding_was_refused_in_the_same_transaction_is_not_said_to_be_saved(
     jobs: Jobs, hospital: Hospital, launch: OpenLaunch, kind: str
 ) -> None:
@@ -57,7 +60,43 @@ def test_a_report_whose_finding_was_refused_in_the_same_transaction_is_not_said_
     assert not hospital.of_type("Observation")
 
 
-@pytest.mark.parametrize("kind", ["transaction-response", "batch-response"])
+@PARTIAL
+def test_a_report_whose_finding_was_refused_stays_incomplete_if_no_search_lists_it(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, kind: str
+) -> None:
+    one_by_one(hospital, kind, refused="Observation")
+    hospital.trick("GET", "^/fhir/DiagnosticReport$", LISTS_NOTHING)
+    for _ in range(3):
+        assert_said_to_be_incomplete(jobs.read(launch), hospital)
+    assert not hospital.of_type("Observation")
+
+
+@PARTIAL
+def test_a_finding_withdrawn_earlier_does_not_stand_in_for_the_one_refused_now(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, kind: str
+) -> None:
+    one_by_one(hospital, kind, refused="DiagnosticReport")
+    jobs.read(launch)
+    hospital.tricks.clear()
+    one_by_one(hospital, kind, refused="Observation")
+    for _ in range(2):
+        assert_said_to_be_incomplete(jobs.read(launch), hospital)
+    assert [one["status"] for one in hospital.of_type("Observation")] == ["cancelled"]
+
+
+@PARTIAL
+def test_a_finding_withdrawn_earlier_says_again_what_is_sent_now(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, kind: str
+) -> None:
+    one_by_one(hospital, kind, refused="DiagnosticReport")
+    jobs.read(launch)
+    hospital.tricks.clear()
+    one_by_one(hospital, kind)
+    assert_saved(jobs.read(launch))
+    assert [one["status"] for one in hospital.of_type("Observation")] == ["preliminary"]
+
+
+@PARTIAL
 def test_a_finding_whose_report_was_refused_in_the_same_transaction_is_withdrawn(
     jobs: Jobs, hospital: Hospital, launch: OpenLaunch, kind: str
 ) -> None:
@@ -85,6 +124,72 @@ def test_a_report_whose_finding_was_deleted_is_not_said_to_be_saved_and_nothing_
     del hospital.resources[f"Observation/{finding['id']}"]
     assert_said_to_be_incomplete(jobs.read(launch), hospital)
     assert not hospital.of_type("Observation")
+
+
+@OWN_IDS
+def test_a_report_whose_finding_was_deleted_is_not_said_to_be_saved_if_no_search_lists_it(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, ehr_changes: dict[str, Any]
+) -> None:
+    jobs.read(launch)
+    (finding,) = hospital.of_type("Observation")
+    del hospital.resources[f"Observation/{finding['id']}"]
+    hospital.trick("GET", "^/fhir/DiagnosticReport$", LISTS_NOTHING)
+    assert_said_to_be_incomplete(jobs.read(launch), hospital)
+    assert not hospital.of_type("Observation")
+
+
+@pytest.mark.parametrize("lists_it", [True, False], ids=["listed", "not listed"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "cancelled"},
+        {"status": "entered-in-error"},
+        {"subject": {"reference": "Patient/other"}},
+    ],
+    ids=str,
+)
+@OWN_IDS
+def test_a_report_whose_finding_does_not_count_in_this_chart_is_not_said_to_be_saved(
+    jobs: Jobs,
+    hospital: Hospital,
+    launch: OpenLaunch,
+    ehr_changes: dict[str, Any],
+    change: dict[str, Any],
+    lists_it: bool,
+) -> None:
+    jobs.read(launch)
+    (finding,) = hospital.of_type("Observation")
+    hospital.change(f"Observation/{finding['id']}", **change)
+    if not lists_it:
+        hospital.trick("GET", "^/fhir/DiagnosticReport$", LISTS_NOTHING)
+    before = dict(hospital.resources)
+    assert_said_to_be_incomplete(jobs.read(launch), hospital)
+    assert hospital.resources == before
+
+
+@OWN_IDS
+def test_a_finding_that_a_clinician_signed_is_not_missing_from_its_report(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, ehr_changes: dict[str, Any]
+) -> None:
+    jobs.read(launch)
+    (finding,) = hospital.of_type("Observation")
+    hospital.change(f"Observation/{finding['id']}", status=HUMAN["status"])
+    assert_saved(jobs.read(launch))
+
+
+@OWN_IDS
+def test_a_report_that_refers_to_a_finding_under_another_id_lacks_none_of_ours(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, ehr_changes: dict[str, Any]
+) -> None:
+    jobs.read(launch)
+    (finding,), (report,) = hospital.of_type("Observation"), hospital.of_type("DiagnosticReport")
+    del hospital.resources[f"Observation/{finding['id']}"]
+    place = hospital.add(finding | {"id": "moved"})
+    hospital.change(f"DiagnosticReport/{report['id']}", result=[{"reference": place}])
+    row = jobs.read(launch)
+    assert_saved(row)
+    assert row.report is not None
+    assert row.report["observation"] == place
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from plugin.launching.launches import OpenLaunch
-from plugin.reporting.fhir_codes import READING_KEY
-from plugin.reporting.ours import has_identifier
+from plugin.reporting.fhir_codes import READING_KEY, own
+from plugin.reporting.ours import has_identifier, is_unmarked_finding
 from tests.plugin.reading.conftest import MODES, Jobs
 from tests.plugin.reading.hospital import Hospital, Reply, Request, outcome
 from tests.plugin.reading.test_races import OWN_IDS
@@ -34,6 +34,22 @@ LAB_REPORT = {
     "subject": {"reference": "Patient/clark-dan"},
     "code": {"text": "Blood culture"},
 }
+
+
+def strip_and_refuse_the_report(hospital: Hospital, **changes: Any) -> None:
+    """Keep findings without identifiers, and take no report but what came before it."""
+
+    def refuse(request: Request) -> Reply:
+        entries = request.json().get("entry", [])
+        for entry in entries[:1]:
+            hospital._put(entry["resource"], None, None)
+        for one in hospital.of_type("Observation"):
+            one.pop("identifier", None)
+            one.update(changes)
+        return outcome(422)
+
+    for method in ("POST", "PUT"):
+        hospital.trick(method, "^/fhir/?(DiagnosticReport.*)?$", refuse)
 
 
 def add_lab(hospital: Hospital) -> None:
@@ -145,6 +161,49 @@ def test_a_finding_under_our_id_that_does_not_carry_our_key_is_left_alone(
     assert hospital.resources[place]["status"] == "preliminary"
 
 
+@OWN_IDS
+def test_our_finding_is_withdrawn_where_the_record_does_not_keep_its_identifiers(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, ehr_changes: dict[str, Any]
+) -> None:
+    strip_and_refuse_the_report(hospital)
+    row = jobs.read(launch)
+    assert [one["status"] for one in hospital.of_type("Observation")] == ["cancelled"]
+    assert row.report is not None
+    assert (row.report["saved"], row.report["report"]) == (False, None)
+    assert "marked as cancelled" in row.report["sentence"]
+    hospital.tricks.clear()
+    assert_saved(jobs.read(launch))
+    assert [one["status"] for one in hospital.of_type("Observation")] == ["preliminary"]
+
+
+@OWN_IDS
+@pytest.mark.parametrize(
+    ("change", "is_named"),
+    [
+        ({"identifier": [{"system": READING_KEY, "value": "another"}]}, True),
+        ({"code": CULTURE["code"]}, True),
+        ({"status": "final"}, True),
+        ({"subject": {"reference": "Patient/other"}}, False),
+    ],
+    ids=str,
+)
+def test_a_finding_that_is_left_where_ours_would_be_is_named_if_it_is_this_patients(
+    jobs: Jobs,
+    hospital: Hospital,
+    launch: OpenLaunch,
+    ehr_changes: dict[str, Any],
+    change: dict[str, Any],
+    is_named: bool,
+) -> None:
+    strip_and_refuse_the_report(hospital, **change)
+    row = jobs.read(launch)
+    (left,) = hospital.of_type("Observation")
+    assert left["status"] == change.get("status", "preliminary")
+    assert row.report is not None
+    assert row.report["saved"] is False
+    assert ("A finding lies where" in row.report["sentence"]) is is_named
+
+
 @MODES
 def test_somebody_elses_report_is_no_earlier_reading_of_this_study(
     jobs: Jobs, hospital: Hospital, launch: OpenLaunch, ehr_changes: dict[str, Any]
@@ -163,3 +222,12 @@ def test_identifiers_of_any_form_are_read(identifiers: Any) -> None:
     ours = {"system": "s", "value": "v"}
     with_ours = [*identifiers, ours] if isinstance(identifiers, list) else [ours]
     assert has_identifier({"identifier": with_ours}, "s", "v")
+
+
+@pytest.mark.parametrize("code", [None, {}, "x", {"coding": "x"}, {"coding": ["x", None, {}]}])
+def test_a_code_of_any_form_is_read(code: Any) -> None:
+    assert not is_unmarked_finding({"code": code})
+    ours = {"coding": [own("class-probability")]}
+    assert is_unmarked_finding({"code": ours, "identifier": []})
+    assert not is_unmarked_finding({"code": ours, "identifier": [{"system": "s"}]})
+    assert not is_unmarked_finding({"code": {"coding": [own("interval-low")]}})
