@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from plugin.cds.errors import CallerUnknown, KeysUnavailable
@@ -28,9 +28,11 @@ class _Kept:
     Seats and thread are this EHR's alone: one that does not answer holds nothing of another's.
     """
 
-    def __init__(self, most_waiting: int) -> None:
+    def __init__(self, most_waiting: int, pause_s: float) -> None:
         self.keys: tuple[ServerKey, ...] = ()
-        self.fetched_s = self.asked_s = float("-inf")
+        self.fetched_s = self.asked_s = self.renewal_s = float("-inf")
+        self.pause_s = pause_s
+        self.failure: str | None = None
         self.under_way: Future[None] | None = None
         self.seats = threading.BoundedSemaphore(most_waiting)
         self.errand = ThreadPoolExecutor(1, "cds-keys")
@@ -47,7 +49,8 @@ class CallerKeys:
         How long keys are used without asking again: a key that was withdrawn works so long.
     again_s : float
         An address is asked for a caller at most so often, whatever key ids callers make up; and
-        looked after so often where its keys are kept at hand.
+        looked after so often where its keys are kept at hand. While they cannot be fetched the
+        pause doubles, up to half their lifetime.
     most_waiting : int
         Calls of one EHR that may wait at the same time: they hold threads of the web process.
     clock : callable
@@ -68,27 +71,33 @@ class CallerKeys:
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
+        self._whose: dict[str, str] = {}
         self._most_waiting = most_waiting
         self._closed = threading.Event()
 
-    def keep(self, addresses: Collection[str]) -> None:
-        """Have the keys of these addresses at hand: ask now, and again at half their lifetime.
+    def keep(self, addresses: Mapping[str, str]) -> None:
+        """Have keys at hand: ask now, and again at half their lifetime.
 
         In a thread of its own, until `close` or the end of the process. Without it the first call
         after a start or an idle time would wait for them, often longer than an EHR waits for cards.
-        """
-        if addresses:
-            renewal = threading.Thread(
-                target=self._renew, args=(addresses,), name="cds-keys-renewal", daemon=True
-            )
-            renewal.start()
 
-    def _renew(self, addresses: Collection[str]) -> None:
+        Parameters
+        ----------
+        addresses : mapping
+            An EHR's id to the address of its keys.
+        """
+        for ehr, address in addresses.items():
+            others = self._whose.get(address)  # a vendor's, for several hospitals
+            self._whose[address] = f"{others}, {ehr}" if others else ehr
+        if addresses:
+            threading.Thread(target=self._renew, name="cds-keys-renewal", daemon=True).start()
+
+    def _renew(self) -> None:
         while not self._closed.is_set():
             with self._lock:
-                for address in addresses:
+                for address in self._whose:
                     kept = self._of(address)
-                    if self._clock() - kept.fetched_s >= self._lifetime_s / 2:
+                    if self._clock() >= kept.renewal_s:
                         # Not counted as asked: a start before the EHR's costs no caller its turn.
                         self._begin(address, kept)
             self._closed.wait(self._again_s)
@@ -136,7 +145,7 @@ class CallerKeys:
 
     def _of(self, address: str) -> _Kept:
         if address not in self._kept:
-            self._kept[address] = _Kept(self._most_waiting)
+            self._kept[address] = _Kept(self._most_waiting, self._again_s)
         return self._kept[address]
 
     def _fresh(self, address: str, key_id: str) -> tuple[ServerKey, ...]:
@@ -167,13 +176,32 @@ class CallerKeys:
 
     def _fetch(self, address: str) -> None:
         keys: tuple[ServerKey, ...] | None = None
+        failure = "unexpected"
         try:
             keys = read_server_keys(fetch_json(self._http, address))
         except DiscoveryError as error:
-            log.warning("cds_keys_not_fetched", extra={"code": error.code})
+            failure = error.code
         finally:
             with self._lock:
                 kept = self._kept[address]
                 kept.under_way = None
                 if keys is not None:
-                    kept.keys, kept.fetched_s = keys, self._clock()
+                    self._succeeded(address, kept, keys)
+                else:
+                    self._failed(address, kept, failure)
+
+    def _succeeded(self, address: str, kept: _Kept, keys: tuple[ServerKey, ...]) -> None:
+        kept.keys, kept.fetched_s = keys, self._clock()
+        kept.renewal_s, kept.pause_s = kept.fetched_s + self._lifetime_s / 2, self._again_s
+        if kept.failure is not None:
+            log.info("cds_keys_fetched_again", extra={"ehr": self._whose.get(address)})
+        kept.failure = None
+
+    def _failed(self, address: str, kept: _Kept, failure: str) -> None:
+        """Ask again later and later; say it once, until it changes."""
+        kept.renewal_s = self._clock() + kept.pause_s
+        kept.pause_s = min(2 * kept.pause_s, self._lifetime_s / 2)
+        if failure != kept.failure:
+            said = {"code": failure, "ehr": self._whose.get(address)}
+            log.warning("cds_keys_not_fetched", extra=said)
+        kept.failure = failure

@@ -45,6 +45,27 @@ class Chart:
     other_reports: Resources = field(default=(), repr=False)
 
 
+@dataclass(frozen=True)
+class Prefetched:
+    """What is needed of a call's prefetched data; a small part of it.
+
+    Attributes
+    ----------
+    lists : mapping
+        Key (`KINDS`) to resources; None where they are not there or not whole.
+    identity : PatientIdentity
+        Who the patient is: by the prefetched Patient also under which other records.
+    """
+
+    lists: Mapping[str, Resources | None] = field(repr=False)
+    identity: PatientIdentity = field(repr=False)
+
+
+def read_prefetched(call: Call, ehr: Ehr) -> Prefetched:
+    """Take over what is needed of a call's prefetched data, so that the rest can be let go."""
+    return Prefetched({key: _list(call.prefetch, key) for key in KINDS}, _identity(call, ehr))
+
+
 class Charts:
     """Reads charts; safe to share between threads.
 
@@ -58,11 +79,13 @@ class Charts:
         self._http = http or Http(LIMITS)
         self._record = RecordSearch(len(KINDS))
 
-    def read(self, call: Call, ehr: Ehr, deadline: float) -> Chart:
+    def read(self, call: Call, prefetched: Prefetched, ehr: Ehr, deadline: float) -> Chart:
         """Give the chart of a call's patient.
 
         Parameters
         ----------
+        prefetched : Prefetched
+            Of this call.
         deadline : float
             Of `time.monotonic`: what has not arrived then is not waited for.
 
@@ -72,11 +95,11 @@ class Charts:
             Neither prefetched as it must be, nor to be fetched: no token, one that was made for
             another app or allows too little, no answer in time, or more than can be looked through.
         """
-        found = {key: _prefetched(call.prefetch, key) for key in KINDS}
+        found, identity = prefetched.lists, prefetched.identity
         lacking = [key for key, resources in found.items() if resources is None]
         fetched = self._fetch(call, ehr, lacking, deadline)
         whole = {key: resources or () for key, resources in found.items()} | fetched
-        identity, rules = _identity(call, ehr), IdentityRules(fhir_base=ehr.issuer)
+        rules = IdentityRules(fhir_base=ehr.issuer)
         studies, other_studies = _by_subject(whole["studies"], identity, rules)
         reports, other_reports = _by_subject(whole["reports"], identity, rules)
         return Chart(studies, reports, other_studies, other_reports)
@@ -94,7 +117,7 @@ class Charts:
         return dict(zip(keys, found, strict=True))
 
 
-def _prefetched(prefetch: Mapping[str, Any], key: str) -> Resources | None:
+def _list(prefetch: Mapping[str, Any], key: str) -> Resources | None:
     """Give what was prefetched under a key; None where it is not there or not whole.
 
     References
@@ -133,7 +156,6 @@ def _usable_token(authorization: FhirAuthorization | None, ehr: Ehr, keys: Seque
 
 
 def _identity(call: Call, ehr: Ehr) -> PatientIdentity:
-    """Who the patient is: by the prefetched Patient also under which other records."""
     alone = PatientIdentity(id=call.patient)
     try:
         resource = pick(call.prefetch.get("patient"), PATIENT)

@@ -4,6 +4,7 @@ CdsError
 ├── CallerUnknown        401: the JWT does not prove that a registered EHR calls
 ├── CallInvalid          400: the call is not one of CDS Hooks 2.0, or of another EHR's record
 ├── DataMissing          412: what the cards are made from is not there and cannot be fetched
+├── CallTooSlow          408: the call does not arrive while it could be answered
 ├── CallTooLarge         413: more than a chart can be
 ├── TooManyCalls         429: this EHR calls faster than anybody opens charts
 └── KeysUnavailable      503: the EHR's keys have not arrived, so that nobody can prove to be it
@@ -53,6 +54,19 @@ class DataMissing(CdsError):  # noqa: N818
 
     code = "data_missing"
     status = 412
+
+
+class CallTooSlow(CdsError):  # noqa: N818
+    """The call does not arrive while it could be answered.
+
+    References
+    ----------
+    RFC 9110, 15.5.9
+    """
+
+    code = "too_slow"
+    next_step = "Check the connection between the EHR and Wetread, or let the EHR prefetch less."
+    status = 408
 
 
 class CallTooLarge(CdsError):  # noqa: N818

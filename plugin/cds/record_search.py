@@ -21,7 +21,7 @@ MOST_ENTRIES = 500
 MOST_PAGES = 10
 # Of one EHR, until the last of their requests has ended.
 MOST_CALLS = 3
-# Of all EHRs: they hold threads of the web process (8), which pages need too.
+# Of all EHRs: they hold threads of the web process, which pages need too.
 MOST_WAITING = 5
 # Of one page; how long all of them may take, the call's deadline says.
 LIMITS = HttpLimits(
@@ -81,9 +81,11 @@ class RecordSearch:
         DataMissing
             ``record_busy``, ``record_slow``, ``record_refused`` or ``too_much_data``.
         """
+        patience = Patience(deadline)
+        if not patience.left_s():
+            raise _slow()
         if not self._waiting.acquire(blocking=False):
             raise _busy()
-        patience = Patience(deadline)
         try:
             works = [partial(_search, client, *kind, patient, patience) for kind in kinds]
             return self._done(whose, works, patience)

@@ -6,29 +6,21 @@ Who calls comes first, then how often, then the body: a stranger's megabytes are
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import weakref
+from dataclasses import dataclass, field, replace
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
 from flask.blueprints import BlueprintSetupState
-from werkzeug.exceptions import RequestEntityTooLarge
 
+from plugin.cds.body import Places, read_body
 from plugin.cds.call import Call, read_call
 from plugin.cds.caller_keys import CallerKeys
 from plugin.cds.callers import Callers
 from plugin.cds.cards import CardMaker
-from plugin.cds.chart import Charts
+from plugin.cds.chart import Charts, Prefetched, read_prefetched
 from plugin.cds.chest_studies import chest_studies
-from plugin.cds.errors import (
-    CallerUnknown,
-    CallInvalid,
-    CallTooLarge,
-    CdsError,
-    TooManyCalls,
-)
+from plugin.cds.errors import CallerUnknown, CdsError, TooManyCalls
 from plugin.cds.pace import Pace
 from plugin.cds.replay import AcceptedCalls
 from plugin.cds.service import DISCOVERY_PATH, SERVICE_PATH, discovery
@@ -42,11 +34,6 @@ blueprint = Blueprint("cds", __name__)
 log = logging.getLogger("wetread.cds")
 
 EXTENSION = "wetread.cds"
-# Two decades of reports with their narratives; as much as one search may bring.
-LARGEST_BODY = 4 * 1024**2
-# Read, a body takes some twenty times its size in the worst case: few large ones at a time.
-LARGE_BODY = 256 * 1024
-LARGE_AT_ONCE = 2
 CORS_SECONDS = 600
 # CDS Hooks 2.0 wants answers within 500 ms; what can still be awaited ends before that.
 BUDGET_S = 0.42
@@ -59,9 +46,7 @@ class Desk:
     callers: Callers
     charts: Charts
     pace: Pace
-    large: threading.Semaphore = field(
-        default_factory=lambda: threading.BoundedSemaphore(LARGE_AT_ONCE)
-    )
+    places: Places = field(default_factory=Places)
 
 
 @blueprint.record_once
@@ -70,7 +55,10 @@ def open_desk(state: BlueprintSetupState) -> None:
     parts: Services = state.app.extensions[SERVICES]
     audience = f"{parts.settings.base_url}{SERVICE_PATH}"
     keys = CallerKeys()
-    keys.keep({ehr.cds_jwks_url for ehr in parts.ehrs if ehr.cds_issuer and ehr.cds_jwks_url})
+    calling = (ehr for ehr in parts.ehrs if ehr.cds_issuer)
+    keys.keep({ehr.id: ehr.cds_jwks_url for ehr in calling if ehr.cds_jwks_url})
+    # Looked after as long as there is an application, and not longer.
+    weakref.finalize(state.app, keys.close)
     callers = Callers(parts.ehrs, keys, AcceptedCalls(parts.database), audience)
     state.app.extensions[EXTENSION] = Desk(callers, Charts(), Pace())
 
@@ -89,50 +77,33 @@ def answer_call() -> Response:
     ehr = g.cds_caller = desk.callers.identify(request.headers.get("Authorization"), BUDGET_S)
     if not desk.pace.allows(ehr.id):
         raise TooManyCalls("An EHR may call as often as charts are opened; it calls more often.")
-    with _room(desk, started + BUDGET_S):
-        call = read_call(_body(), ehr)
-        cards = _cards(desk, call, ehr, started + BUDGET_S)
+    deadline = started + BUDGET_S
+    call, prefetched = _read(desk, ehr, deadline)
+    cards = _cards(desk, call, prefetched, ehr, deadline)
     ms = round((time.monotonic() - started) * 1000, 1)
     log.info("cds_answered", extra={"ehr": ehr.id, "cards": len(cards), "ms": ms})
     return jsonify(cards=cards)
 
 
-def _cards(desk: Desk, call: Call, ehr: Ehr, deadline: float) -> list[dict[str, object]]:
+def _read(desk: Desk, ehr: Ehr, deadline: float) -> tuple[Call, Prefetched]:
+    """Read a call, and let go of what it holds too much before anything is searched."""
+    with desk.places.needed_by(request, ehr.id):
+        call = read_call(read_body(request, deadline), ehr)
+        return replace(call, prefetch={}), read_prefetched(call, ehr)
+
+
+def _cards(
+    desk: Desk, call: Call, prefetched: Prefetched, ehr: Ehr, deadline: float
+) -> list[dict[str, object]]:
     models = known_models(services().database)
     kinds = {modality for model in models for modality in model.modalities}
     if not call.for_clinician or not kinds:
         return []
-    found = chest_studies(desk.charts.read(call, ehr, deadline), ehr.issuer, kinds)
+    chart = desk.charts.read(call, prefetched, ehr, deadline)
+    found = chest_studies(chart, ehr.issuer, kinds)
     base_url = services().settings.base_url
     about = f"{base_url}/models/{models[0].name}/card"
     return CardMaker(f"{base_url}/launch", about).cards(found)
-
-
-@contextmanager
-def _room(desk: Desk, deadline: float) -> Iterator[None]:
-    """Wait until a large body may be read, or one that does not say how large it is."""
-    length = request.content_length
-    if length is not None and (length <= LARGE_BODY or length > LARGEST_BODY):
-        yield
-        return
-    if not desk.large.acquire(timeout=max(0.0, deadline - time.monotonic())):
-        raise TooManyCalls("Large charts are read a few at a time; several others are being read.")
-    try:
-        yield
-    finally:
-        desk.large.release()
-
-
-def _body() -> bytes:
-    if request.mimetype != "application/json":
-        raise CallInvalid("A call must be sent as JSON.", code="not_json", status=415)
-    request.max_content_length = LARGEST_BODY
-    try:
-        return request.get_data(cache=False)
-    except RequestEntityTooLarge as error:
-        raise CallTooLarge(
-            f"A call must not be larger than {LARGEST_BODY // 1024**2} MiB; this one is."
-        ) from error
 
 
 @blueprint.errorhandler(CdsError)

@@ -20,13 +20,13 @@ from plugin.cds.replay import AcceptedCalls
 from plugin.cds.routes import EXTENSION as DESK
 from plugin.cds.routes import Desk
 from plugin.cds.service import SERVICE_PATH
-from plugin.ehrs import Ehr
+from plugin.ehrs import Ehr, EhrRegistry
 from plugin.launching.handles import EXTENSION
 from plugin.launching.keys import SecretKeys
 from plugin.readings import InstalledModel
 from plugin.services import Services
 from plugin.settings import Settings
-from tests.plugin.cds.ehr import CLIENT_ID, Behaviour, CallingEhr
+from tests.plugin.cds.ehr import CLIENT_ID, Behaviour, CallingEhr, study
 
 BASE_URL = "http://127.0.0.1:8081"
 ADDRESS = BASE_URL + SERVICE_PATH
@@ -100,6 +100,22 @@ def app(running_app: Flask, ehr: CallingEhr) -> Flask:
     )  # fmt: skip
     running_app.extensions[DESK] = Desk(callers, Charts(), Pace(burst=100_000))
     return running_app
+
+
+@pytest.fixture
+def healthy(app: Flask, ehr: CallingEhr) -> Iterator[CallingEhr]:
+    """Another EHR that may call the same service; its record is quick."""
+    services: Services = app.extensions[EXTENSION]
+    with CallingEhr() as other:
+        other.behaviour.record = {"ImagingStudy": [study()]}
+        west = Ehr(
+            id="west", name="West Hospital", issuer=other.issuer, client_id=CLIENT_ID,
+            cds_issuer=other.base, cds_jwks_url=other.jwks_url,
+        )  # fmt: skip
+        ehrs = EhrRegistry((*registered(ehr), west))
+        callers = Callers(ehrs, CallerKeys(), AcceptedCalls(services.database), ADDRESS)
+        app.extensions[DESK] = Desk(callers, Charts(), Pace(burst=100_000))
+        yield other
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from plugin.cds.body import LARGEST_BODY
 from plugin.cds.pace import Pace
 from plugin.cds.routes import EXTENSION as DESK
-from plugin.cds.routes import LARGE_AT_ONCE, LARGE_BODY, LARGEST_BODY, Desk
+from plugin.cds.routes import Desk
 from plugin.cds.service import DISCOVERY_PATH, PREFETCH, SERVICE_ID, SERVICE_PATH
 from tests.plugin.cds.conftest import ADDRESS, VIEWER, Send, cards_of, code_of
 from tests.plugin.cds.ehr import PATIENT, CallingEhr, prefetch, report, study
@@ -130,20 +131,6 @@ def test_chart_of_two_decades_gets_its_card(send: Send, ehr: CallingEhr) -> None
     body = ehr.call(prefetch=prefetch([study(), study(2)], reports))
     assert len(json.dumps(body)) > 1024**2
     assert len(cards_of(send(body))) == 1
-
-
-def test_large_charts_are_read_a_few_at_a_time_and_small_ones_beside_them(
-    app: Flask, send: Send, ehr: CallingEhr
-) -> None:
-    large = ehr.call(prefetch=prefetch([study() | {"text": {"div": "x" * LARGE_BODY}}]))
-    desk: Desk = app.extensions[DESK]
-    for _ in range(LARGE_AT_ONCE):
-        assert desk.large.acquire(blocking=False)
-    assert send(large).status_code == 429
-    assert send(ehr.call(prefetch=prefetch([study()]))).status_code == 200
-    desk.large.release()
-    # Each gives its place back.
-    assert [send(large).status_code for _ in range(3)] == [200, 200, 200]
 
 
 def test_body_of_a_stranger_is_not_read(client: FlaskClient) -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import gc
+import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey
 
+from plugin import create_app
 from plugin.cds import routes
 from plugin.cds.caller_keys import CallerKeys
 from plugin.cds.errors import CallerUnknown, KeysUnavailable
-from tests.plugin.cds.conftest import ADDRESS, Send, cards_of, code_of
+from plugin.launching.handles import EXTENSION
+from plugin.launching.keys import SecretKeys
+from plugin.settings import Settings
+from tests.plugin.cds.conftest import ADDRESS, BASE_URL, Send, cards_of, code_of, registered
 from tests.plugin.cds.ehr import EC, RSA, CallingEhr
 
 KEYS = "/cds-keys"
@@ -36,16 +45,22 @@ def clock() -> Clock:
 def kept(ehr: CallingEhr) -> Iterator[Callable[..., CallerKeys]]:
     """Keys that are kept at hand while the test runs."""
     made: list[CallerKeys] = []
+    earlier = _renewals()
 
     def keep(**options: Any) -> CallerKeys:
         keys = CallerKeys(**options)
         made.append(keys)
-        keys.keep([ehr.jwks_url])
+        keys.keep({"north": ehr.jwks_url})
         return keys
 
     yield keep
     for keys in made:
         keys.close()
+    for renewal in _renewals() - earlier:
+        renewal.join(5)
+    for keys in made:  # what was begun is not counted by the next test
+        for address in keys._kept.values():
+            address.errand.shutdown()
 
 
 def test_keys_are_asked_for_once_until_their_time_is_over(ehr: CallingEhr, clock: Clock) -> None:
@@ -132,6 +147,53 @@ def test_a_withdrawn_key_is_forgotten_by_renewal_too(
     _until(lambda: not _found(keys, ehr))
 
 
+def test_keys_that_cannot_be_had_are_looked_after_less_and_less_and_said_once(
+    ehr: CallingEhr,
+    kept: Callable[..., CallerKeys],
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, logger="wetread.cds")
+    ehr.behaviour.keys_status = 500
+    keys = kept(again_s=0.02, lifetime_s=0.2, clock=clock)
+    # The clock stands still: only its steps let a pause end.
+    for number, pause_s in enumerate((0.02, 0.04, 0.08, 0.1, 0.1, 0.1), 1):
+        due_s = pytest.approx(clock.now + pause_s)
+        _until(partial(lambda due_s: keys._kept[ehr.jwks_url].renewal_s == due_s, due_s))
+        assert ehr.asked(KEYS) == number
+        clock.now += pause_s - 0.005
+        time.sleep(0.06)
+        assert ehr.asked(KEYS) == number
+        clock.now += 0.01
+    assert _told(caplog, "cds_keys_not_fetched") == ["north"]
+    ehr.behaviour.keys_status = 200
+    clock.now += 0.2
+    _until(lambda: _told(caplog, "cds_keys_fetched_again") == ["north"])
+    assert keys.find(ehr.jwks_url, "ec-1", 0.0)
+    ehr.behaviour.keys_status = 404
+    clock.now += 0.2
+    _until(lambda: _told(caplog, "cds_keys_not_fetched") == ["north"] * 2)
+
+
+def test_keys_are_looked_after_no_longer_than_there_is_an_application(
+    ehr: CallingEhr, tmp_path: Path
+) -> None:
+    settings = Settings(
+        base_url=BASE_URL, data_dir=tmp_path, secret_keys=SecretKeys.generate().dump(),
+        ehrs=registered(ehr),
+    )  # fmt: skip
+    earlier = _renewals()
+    made = create_app(settings)
+    (own,) = _renewals() - earlier
+    assert own.is_alive()
+    _until(lambda: ehr.asked(KEYS) == 1)  # not counted by the next test
+    made.extensions[EXTENSION].database.close()
+    del made
+    gc.collect()
+    own.join(5)
+    assert not own.is_alive()
+
+
 def test_few_calls_wait_for_keys(ehr: CallingEhr) -> None:
     ehr.behaviour.keys_delay_s = 0.3
     keys = CallerKeys(most_waiting=0)
@@ -177,6 +239,15 @@ def _found(keys: CallerKeys, ehr: CallingEhr) -> object:
         return keys.find(ehr.jwks_url, "ec-1")
     except (KeysUnavailable, CallerUnknown):
         return None
+
+
+def _told(caplog: pytest.LogCaptureFixture, event: str) -> list[str]:
+    """Of which EHRs something was logged."""
+    return [vars(record)["ehr"] for record in caplog.records if record.message == event]
+
+
+def _renewals() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "cds-keys-renewal"}
 
 
 def _until(holds: Callable[[], bool]) -> None:

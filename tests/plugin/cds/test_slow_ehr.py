@@ -10,21 +10,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from flask import Flask
 
-from plugin.cds.caller_keys import CallerKeys
-from plugin.cds.callers import Callers
-from plugin.cds.chart import Charts
-from plugin.cds.pace import Pace
-from plugin.cds.record_search import MOST_CALLS, MOST_PAGES
-from plugin.cds.replay import AcceptedCalls
-from plugin.cds.routes import EXTENSION as DESK
-from plugin.cds.routes import Desk
-from plugin.ehrs import Ehr, EhrRegistry
-from plugin.launching.handles import EXTENSION
-from plugin.services import Services
-from tests.plugin.cds.conftest import ADDRESS, Send, cards_of, code_of, registered
-from tests.plugin.cds.ehr import CLIENT_ID, CallingEhr, study
+from plugin.cds import routes
+from plugin.cds.chart import KINDS
+from plugin.cds.errors import DataMissing
+from plugin.cds.record_search import LIMITS, MOST_CALLS, MOST_PAGES, MOST_WAITING, RecordSearch
+from smart_launch.fhir_client import FhirClient
+from smart_launch.http import Http
+from tests.plugin.cds.conftest import ADDRESS, Send, cards_of, code_of
+from tests.plugin.cds.ehr import PATIENT, CallingEhr
 
 FOREVER = 10_000
 
@@ -32,22 +26,6 @@ FOREVER = 10_000
 def asking(ehr: CallingEhr) -> dict[str, Any]:
     """A call for which the record must be asked."""
     return ehr.call(prefetch=None, fhirAuthorization=ehr.authorization())
-
-
-@pytest.fixture
-def healthy(app: Flask, ehr: CallingEhr) -> Iterator[CallingEhr]:
-    """Another EHR that may call the same service; its record is quick."""
-    services: Services = app.extensions[EXTENSION]
-    with CallingEhr() as other:
-        other.behaviour.record = {"ImagingStudy": [study()]}
-        west = Ehr(
-            id="west", name="West Hospital", issuer=other.issuer, client_id=CLIENT_ID,
-            cds_issuer=other.base, cds_jwks_url=other.jwks_url,
-        )  # fmt: skip
-        ehrs = EhrRegistry((*registered(ehr), west))
-        callers = Callers(ehrs, CallerKeys(), AcceptedCalls(services.database), ADDRESS)
-        app.extensions[DESK] = Desk(callers, Charts(), Pace(burst=100_000))
-        yield other
 
 
 @contextmanager
@@ -124,6 +102,44 @@ def test_list_without_an_end_is_given_up(send: Send, ehr: CallingEhr) -> None:
     ehr.behaviour.record_delay_s = 0.2
     assert code_of(send(asking(ehr))) == "too_much_data"
     assert ehr.asked("/DiagnosticReport") == MOST_PAGES
+
+
+def test_failed_list_ends_the_other_one_too(
+    send: Send, ehr: CallingEhr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send()  # the keys are there
+    monkeypatch.setattr(routes, "BUDGET_S", 3.0)  # the time left is not what ends it
+    ehr.behaviour.record_pages, ehr.behaviour.record_slow = FOREVER, ("ImagingStudy",)
+    ehr.behaviour.record_delay_s = 0.3
+    assert code_of(send(asking(ehr))) == "too_much_data"
+    time.sleep(1.0)
+    assert ehr.asked("/ImagingStudy") == 1
+
+
+def test_record_is_not_asked_when_no_time_is_left(ehr: CallingEhr) -> None:
+    with pytest.raises(DataMissing, match="in time"):
+        _find(RecordSearch(len(KINDS)), ehr, "north", time.monotonic() - 0.01)
+    time.sleep(0.1)
+    assert ehr.requests == []
+
+
+def test_calls_of_many_ehrs_hold_few_threads(ehr: CallingEhr) -> None:
+    ehr.behaviour.record_delay_s = 0.6
+    search, deadline = RecordSearch(len(KINDS)), time.monotonic() + 0.5
+
+    def searched(number: int) -> str:
+        with pytest.raises(DataMissing) as refusal:
+            _find(search, ehr, f"ehr-{number}", deadline)
+        return refusal.value.code
+
+    with ThreadPoolExecutor(12) as pool:
+        codes = list(pool.map(searched, range(12)))
+    assert codes.count("record_busy") == 12 - MOST_WAITING
+
+
+def _find(search: RecordSearch, ehr: CallingEhr, whose: str, deadline: float) -> object:
+    client = FhirClient(ehr.issuer, "cds-access-token", http=Http(LIMITS))
+    return search.find(client, whose, PATIENT, list(KINDS.values()), deadline)
 
 
 def test_slow_record_of_one_ehr_takes_no_card_from_another(
