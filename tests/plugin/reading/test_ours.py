@@ -128,6 +128,21 @@ def test_an_entry_that_the_record_names_in_place_of_a_new_one_is_not_taken_for_o
 
 
 @CREATE
+def test_a_finding_without_identifiers_that_the_record_gave_its_id_is_not_taken_for_ours(
+    jobs: Jobs, hospital: Hospital, launch: OpenLaunch, ehr_changes: dict[str, Any]
+) -> None:
+    another = CULTURE | {"id": "another-reading", "code": {"coding": [own("class-probability")]}}
+    place = hospital.add(another)
+    named = hospital._shown(200, hospital.resources[place])
+    hospital.trick("POST", "^/fhir/Observation$", named)
+    row = jobs.read(launch)
+    assert len(hospital.history[place]) == 1
+    assert not hospital.of_type("DiagnosticReport")
+    assert row.report is not None
+    assert row.report["saved"] is False
+
+
+@CREATE
 def test_a_finding_that_only_the_condition_finds_says_what_this_reading_says(
     jobs: Jobs, hospital: Hospital, launch: OpenLaunch, ehr_changes: dict[str, Any]
 ) -> None:
