@@ -105,10 +105,10 @@ def read_body(request: Request, deadline: float) -> bytes:
 
 
 def _arriving(request: Request, over: threading.Event) -> bytes:
-    body = bytearray()
-    while len(body) != request.content_length and (piece := request.stream.read(LARGE_BODY)):
+    body, length = bytearray(), request.content_length
+    while piece := request.stream.read(LARGE_BODY):
         body += piece
-        if over.is_set():
+        if len(body) == length or over.is_set():
             break
     return bytes(body)
 

@@ -11,7 +11,7 @@ from plugin.cds.lanes import Lane
 
 def test_call_counts_until_its_slowest_errand_has_ended() -> None:
     lane, go_on = Lane(calls=1, errands=3), threading.Event()
-    errands = lane.start([lambda: True, go_on.wait, lambda: True])
+    errands = lane.start([lambda: True, lambda: go_on.wait(5), lambda: True])
     assert errands is not None
     assert all(errands[number].result(5) for number in (0, 2))
     time.sleep(0.02)  # what an errand does at its end has been done

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
+import uuid
 from collections.abc import Iterator
 from html import unescape
 from re import findall
@@ -11,9 +14,11 @@ from typing import Any
 import pytest
 import requests
 
+from plugin.cds.service import SERVICE_PATH
 from plugin.demo.drive import Clinician, launch_data
 from plugin.demo.files import CLIENT_ID, EHR_ID, HOSPITAL_HOST, PLUGIN_HOST, DemoChoices, free_port
 from plugin.demo.processes import RunningDemo, running_demo
+from sandbox.authorization.keys import open_signing_key
 
 pytestmark = pytest.mark.integration
 PATIENT = "clark-dan"
@@ -90,3 +95,24 @@ def test_chart_of_a_patient_without_chest_images_shows_no_card(demo: RunningDemo
     # The leg of the patient with several studies is not mentioned, nor a study without images.
     assert all("leg" not in text.lower() for text in shown.values())
     assert "" in {text.strip() for text in shown.values()}
+
+
+@pytest.mark.parametrize("size", ["Content-Length: 300000", "Transfer-Encoding: chunked"])
+def test_web_process_waits_for_no_body_without_an_end(demo: RunningDemo, size: str) -> None:
+    hospital, plugin = demo.choices.hospital_url, demo.choices.plugin_url
+    (kept,) = demo.folder.rglob("cds_signing_key.json")
+    now = int(time.time())
+    claims = {
+        "iss": hospital, "aud": plugin + SERVICE_PATH, "iat": now, "exp": now + 60,
+        "jti": str(uuid.uuid4()),
+    }  # fmt: skip
+    token = open_signing_key(kept, "ES384").sign(claims)
+    sent = (
+        f"POST {SERVICE_PATH} HTTP/1.1\r\nHost: {plugin.removeprefix('http://')}\r\n{size}\r\n"
+        f"Content-Type: application/json\r\nAuthorization: Bearer {token}\r\n\r\n"
+        "1\r\n{\r\n"
+    )
+    address = (PLUGIN_HOST, demo.choices.plugin_port)
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(sent.encode())
+        assert connection.recv(12).endswith(b"408")
