@@ -91,7 +91,7 @@ lint: setup-test
 	$(BIN)/hadolint Dockerfile
 
 test-quick: setup-test lint
-	$(PYTEST) -q -n 2 --dist loadfile -m "not ($(NOT_QUICK))"
+	$(PYTEST) -q -n 3 --dist loadfile -m "not ($(NOT_QUICK))"
 
 test: setup-test setup-train hapi lint
 	$(BIN)/coverage erase
