@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from plugin.errors import LaunchExpired
 from plugin.launching.token_source import TokenSource
@@ -23,6 +23,10 @@ from smart_launch.fhir_client import FhirClient
 from smart_launch.fhir_reader import Resource
 from smart_launch.http import Http
 from smart_launch.stored import Stored
+
+if TYPE_CHECKING:
+    from plugin.launching.launches import OpenLaunch
+    from plugin.services import Services
 
 Answer = TypeVar("Answer")
 # What servers without batches say to one, besides refusing it in so many words. Answers in another
@@ -177,6 +181,11 @@ class Record:
 
     def _client(self, token: str) -> FhirClient:
         return FhirClient(self.base_url, token, http=self._http)
+
+
+def record_of(services: Services, launch: OpenLaunch) -> Record:
+    """Give the record of a launch's EHR, with the rights of the launch's user."""
+    return Record(services.tokens, launch.id, launch.ehr.issuer, services.http, services.offers)
 
 
 def _denies(

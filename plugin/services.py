@@ -37,7 +37,7 @@ class Services:
     Attributes
     ----------
     http : Http
-        For tokens; an `FhirClient` for a launch comes from `tokens`.
+        For tokens and FHIR; the record of a launch comes from `record_of`.
     brief_http : Http
         With short limits: for what a page waits for and can do without.
     configurations : ConfigurationCache

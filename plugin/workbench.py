@@ -25,7 +25,7 @@ from plugin.imaging.pacs import Pacs
 from plugin.imaging.study_images import FetchedStudy, fetch_study
 from plugin.imaging.warm_images import StudyImage, WarmImages
 from plugin.launching.launches import OpenLaunch
-from plugin.record import Record
+from plugin.record import Record, record_of
 from plugin.services import Services
 from plugin.settings import Settings
 from smart_launch.http import Http, HttpLimits
@@ -75,10 +75,10 @@ class Workshop:
 
     def bench_for(self, launch: OpenLaunch, study_id: str) -> Workbench:
         """Lay out what a job of this launch may use."""
-        services, ehr = self.services, launch.ehr
+        ehr = launch.ehr
         return Workbench(
             shop=self,
-            record=Record(services.tokens, launch.id, ehr.issuer, services.http, services.offers),
+            record=record_of(self.services, launch),
             archives=ArchiveRules(ehr.issuer, ehr.pacs_origins),
             folder=self.cache.folder(launch.id, study_id),
         )

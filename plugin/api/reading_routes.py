@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify, url_for
 
 from plugin.api.report_now import report_now
 from plugin.api.study_list import has_seen, read_at
-from plugin.api.study_routes import NotFound, asked_study, record_of, send_private
+from plugin.api.study_routes import NotFound, asked_study, send_private
 from plugin.jobs.installed_models import model_card
 from plugin.jobs.job_rows import JobRows
 from plugin.jobs.messages import READ
@@ -16,6 +16,7 @@ from plugin.jobs.queueing import cache, enqueue
 from plugin.jobs.result_files import HEAT_MAP, REPORT_PDF
 from plugin.launching.handles import current_launch, services
 from plugin.readings import Reading
+from plugin.record import record_of
 from plugin.reporting.fhir_codes import own_code_system
 from plugin.steps import READING_STEPS, waiting
 
@@ -134,7 +135,7 @@ def _result(row: Reading) -> dict[str, Any] | None:
 
 def _report(row: Reading) -> dict[str, Any] | None:
     launch = current_launch()
-    report = report_now(row, launch, record_of(launch))
+    report = report_now(row, launch, record_of(services(), launch))
     if report is None:
         return None
     pdf = url_for("readings.show_report", reading_id=row.id) if report.get("pdf") else None

@@ -23,7 +23,7 @@ from plugin.launching.handles import current_launch, services
 from plugin.launching.launches import OpenLaunch
 from plugin.launching.wanted_study import wanted_study
 from plugin.readings import RUNNING, Opening, Reading
-from plugin.record import Record
+from plugin.record import record_of
 from plugin.steps import OPENING_STEPS, waiting
 
 blueprint = Blueprint("studies", __name__, url_prefix="/api")
@@ -47,12 +47,6 @@ class BadRequest(PluginError):  # noqa: N818 (the HTTP status)
     status = 400
 
 
-def record_of(launch: OpenLaunch) -> Record:
-    """Give the record with the rights of the launch's user."""
-    parts = services()
-    return Record(parts.tokens, launch.id, launch.ehr.issuer, parts.http, parts.offers)
-
-
 def asked_study() -> str:
     """Read the study id of a request's body.
 
@@ -71,7 +65,7 @@ def asked_study() -> str:
 def show_launch() -> Response:
     """Whose chart is open, who looks at it, and what is not allowed."""
     launch = current_launch()
-    patient = record_of(launch).read("Patient", launch.context.require_patient())
+    patient = record_of(services(), launch).read("Patient", launch.context.require_patient())
     _resume(launch)
     wanted = wanted_study(launch.context)
     limits = [text for model in known_models(services().database) for text in model.limits]
@@ -101,7 +95,7 @@ def show_launch() -> Response:
 def show_studies() -> Response:
     """List the patient's studies, what can be read of them, and what has been read."""
     launch, parts = current_launch(), services()
-    record, patient = record_of(launch), launch.context.require_patient()
+    record, patient = record_of(parts, launch), launch.context.require_patient()
     rules = ArchiveRules(launch.ehr.issuer, launch.ehr.pacs_origins)
     kinds = {m for model in known_models(parts.database) for m in model.modalities}
     studies: list[Study] = list_studies(record, patient, rules, kinds)

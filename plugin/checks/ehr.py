@@ -19,7 +19,7 @@ from plugin.checks.writing import check_writing
 from plugin.ehrs import Ehr
 from plugin.errors import LaunchExpired, PluginError
 from plugin.launching.launches import OpenLaunch
-from plugin.record import Record
+from plugin.record import record_of
 from plugin.services import Services
 from smart_launch.errors import SmartError, TransportError
 
@@ -86,7 +86,7 @@ def announce(subject: str, launch: OpenLaunch) -> Result:
 def check_chart(services: Services, launch: OpenLaunch) -> Iterator[Result]:
     """Read what a reading reads, without pixels, and have the server judge what one would write."""
     ehr, patient = launch.ehr, launch.context.require_patient()
-    record = Record(services.tokens, launch.id, ehr.issuer, services.http)
+    record = record_of(services, launch)
     yield from check_user(f"EHR {ehr.id}", record, launch)
     study = yield from check_studies(record, ehr, patient)
     if study is None:

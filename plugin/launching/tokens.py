@@ -31,7 +31,6 @@ from smart_launch.client_keys import KeySet
 from smart_launch.configuration_cache import ConfigurationCache
 from smart_launch.discovery import SmartConfiguration
 from smart_launch.errors import SmartError, TokenRejected
-from smart_launch.fhir_client import FhirClient
 from smart_launch.http import Http
 from smart_launch.launch import refresh, revoke
 from smart_launch.registration import ClientRegistration
@@ -117,18 +116,6 @@ class Tokens:
             if usable:
                 return held.access
             time.sleep(POLL_SECONDS)
-
-    def fhir_client(self, launch_id: str, *, rejected: str | None = None) -> FhirClient:
-        """Give a FHIR client for the launch's EHR, with its access token.
-
-        Raises
-        ------
-        LaunchExpired, SmartError
-            As `access_token`.
-        """
-        issuer = self.store.get(launch_id).ehr.issuer
-        token = self.access_token(launch_id, rejected=rejected)
-        return FhirClient(issuer, token, http=self.http)
 
     def end(self, launch_id: str) -> None:
         """End the launch: the handle is dead at once, the tokens as soon as its jobs are done."""

@@ -11,6 +11,7 @@ from sqlalchemy import update
 from plugin.errors import LaunchExpired
 from plugin.launching.launches import Launch
 from plugin.launching.tokens import Tokens
+from plugin.record import record_of
 from plugin.services import Services
 from smart_launch.configuration_cache import ConfigurationCache
 from smart_launch.errors import SmartError
@@ -210,11 +211,11 @@ def test_unknown_launch_gives_no_token(services: Services) -> None:
         services.tokens.access_token("nobody")
 
 
-def test_fhir_client_goes_to_the_launch_s_own_hospital(
+def test_record_of_a_launch_is_its_own_hospital_s(
     launch_id: str, services: Services, hospital: Hospital
 ) -> None:
     with pytest.raises(SmartError):
-        services.tokens.fhir_client(launch_id).read("Patient", "p-1")
+        record_of(services, services.launches.get(launch_id)).read("Patient", "p-1")
     method, path, _ = hospital.requests[-1]
     assert (method, path) == ("GET", "/fhir/Patient/p-1")
 

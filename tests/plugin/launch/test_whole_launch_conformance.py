@@ -17,6 +17,7 @@ from joserfc import jws
 
 from plugin.ehrs import Ehr
 from plugin.launching.keys import SecretKeys
+from plugin.record import record_of
 from smart_launch.client_keys import KeySet
 from tests.plugin.launch.wetread_at_sandbox import SECRET, Sent, WetreadAtSandbox
 
@@ -74,7 +75,7 @@ def test_the_application_launches_renews_and_ends_as_each_kind_of_client(
     launch, tokens = at.services.launches.by_handle(handle), at.services.tokens
     assert (launch.context.patient, launch.missing) == (PATIENT, ())
     first = tokens.access_token(launch.id)
-    assert tokens.fhir_client(launch.id).read("Patient", PATIENT)["id"] == PATIENT
+    assert record_of(at.services, launch).read("Patient", PATIENT)["id"] == PATIENT
     second = tokens.access_token(launch.id, rejected=first)
     assert reads(at, second) == 200
     end = f"{at.base_url}/api/launch/end"
