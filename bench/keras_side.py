@@ -42,7 +42,7 @@ class Predicted:
 
 def make(folder: Path) -> None:
     """Save both networks as Keras files, as somebody who serves with Keras would have them."""
-    from training.keras_networks import load_networks
+    from training.chest_xray.keras_networks import load_networks
 
     for role, model in load_networks(model_folder(MODEL)).items():
         model.save(folder / f"{role}.keras")

@@ -24,10 +24,10 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     # TensorFlow reads these once, when it is first imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from training.chest_xray.run import run
+    from training.chest_xray.settings import load_settings
     from training.errors import TrainingError
     from training.limits import limit_threads
-    from training.run import run
-    from training.settings import load_settings
 
     folder = _MODELS / given.model
     try:

@@ -11,12 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from training.settings import Settings
+from training.chest_xray.settings import Settings
 
 _LIBRARIES = ("keras", "tensorflow-cpu", "numpy", "opencv-python-headless", "onnx", "tf2onnx")
 
 # What a run writes (weights, figures, card) is no code.
-_CODE = ("training/*.py", "inference/models/*.py", "inference/models/*.toml")
+_CODE = ("training/**/*.py", "inference/models/*.py", "inference/models/*.toml")
 
 
 def run_key(settings: Settings, data_sha256: str) -> str:

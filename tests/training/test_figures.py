@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import MODEL_FOLDER
-from training.drawing import draw_weights, targets
+from training.chest_xray.drawing import draw_weights, targets
+from training.chest_xray.evaluation import Evaluator, Predictions
+from training.chest_xray.operating_point import choose_operating_point, probabilities
+from training.chest_xray.settings import Settings, load_settings
+from training.chest_xray.table import Row
 from training.errors import SettingsError
-from training.evaluation import Evaluator, Predictions
 from training.intervals import area_under_curve, rate
-from training.operating_point import choose_operating_point, probabilities
-from training.settings import Settings, load_settings
-from training.table import Row
 
 pytestmark = pytest.mark.training
 

@@ -15,14 +15,14 @@ from sklearn import datasets
 
 from inference.models.chest_xray import network, prepare
 from tests.training.conftest import MODEL_FOLDER
-from training.classifier import predicted, train_classifier
-from training.crops import Crops
+from training.chest_xray.classifier import predicted, train_classifier
+from training.chest_xray.crops import Crops
+from training.chest_xray.imagenet import load_into, packaged_file, read_imagenet
+from training.chest_xray.keras_networks import load_networks
+from training.chest_xray.settings import Settings, load_settings
+from training.chest_xray.table import Row
 from training.errors import ExportError, WeightsError
 from training.export import export_onnx
-from training.imagenet import load_into, packaged_file, read_imagenet
-from training.keras_networks import load_networks
-from training.settings import Settings, load_settings
-from training.table import Row
 from training.torch_weights import check_sha256, read_state
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]

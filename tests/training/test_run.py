@@ -14,8 +14,8 @@ from inference.golden import phantom
 from inference.models.chest_xray import network
 from inference.registry import load_model
 from tests.training.conftest import CELLS
-from training.card import BEGIN
-from training.run import run
+from training.chest_xray.card import BEGIN
+from training.chest_xray.run import run
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.training.conftest import MODEL_FOLDER, REPOSITORY
+from training.chest_xray.settings import Settings, load_settings
+from training.chest_xray.splits import split_by_group
+from training.chest_xray.table import Row, checksum, load_table
 from training.errors import SettingsError, TableError
-from training.settings import Settings, load_settings
-from training.splits import split_by_group
-from training.table import Row, checksum, load_table
 
 SHARED = REPOSITORY.parent / "shared" / "data"
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from training.augmentation import augmented
-from training.crops import Crops
+from training.chest_xray.augmentation import augmented
+from training.chest_xray.crops import Crops
+from training.chest_xray.settings import Settings
+from training.chest_xray.table import Row
 from training.errors import SettingsError
 from training.fitting import Batch
-from training.settings import Settings
-from training.table import Row
 
 
 def usable(row: Row, settings: Settings) -> bool:

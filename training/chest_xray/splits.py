@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from training.chest_xray.settings import Settings
+from training.chest_xray.table import Row
 from training.errors import TableError
-from training.settings import Settings
-from training.table import Row
 
 ARTICLE = "article"
 

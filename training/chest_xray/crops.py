@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.models.chest_xray import prepare
-from training.table import Row, read_pixels
+from training.chest_xray.table import Row, read_pixels
 
 log = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from keras import ops
 from numpy.typing import NDArray
 
 from inference.models.chest_xray import network, prepare
+from training.chest_xray.settings import LungFinderSettings, Settings
+from training.chest_xray.table import Row, read_pixels
 from training.fitting import Batch, Checkpoint, Schedule, fit
-from training.settings import LungFinderSettings, Settings
-from training.table import Row, read_pixels
 
 log = logging.getLogger(__name__)
 Floats = NDArray[np.float32]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.drawing import draw_weights
-from training.settings import Settings
-from training.table import Row
+from training.chest_xray.drawing import draw_weights
+from training.chest_xray.settings import Settings
+from training.chest_xray.table import Row
 
 _TEMPERATURES = np.exp(np.linspace(np.log(0.25), np.log(8.0), 200))
 Floats = NDArray[np.floating[Any]]

@@ -15,14 +15,14 @@ from inference.golden import phantom, record
 from inference.model_folder import Prepared
 from inference.models.chest_xray import network, prepare
 from inference.registry import assemble
-from training.card import update_card
+from training.chest_xray.card import update_card
+from training.chest_xray.evaluation import Figures, Predictions
+from training.chest_xray.networks import Fitted
+from training.chest_xray.operating_point import OperatingPoint
+from training.chest_xray.settings import Settings
 from training.errors import ExportError
-from training.evaluation import Figures, Predictions
 from training.export import export_onnx
-from training.networks import Fitted
-from training.operating_point import OperatingPoint
 from training.record import libraries, write_json
-from training.settings import Settings
 
 WEIGHTS = "weights"
 _PHANTOMS = range(1, 40)

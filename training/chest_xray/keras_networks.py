@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from inference.models.chest_xray import network, prepare
+from training.chest_xray.settings import load_settings
 from training.errors import WeightsError
-from training.settings import load_settings
 
 Floats = NDArray[np.float32]
 

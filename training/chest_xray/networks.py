@@ -11,14 +11,14 @@ import numpy as np
 
 from inference.models.chest_xray import prepare
 from inference.runtimes import open_network
-from training.classifier import train_classifier
-from training.crops import Crops, make_crops
+from training.chest_xray.classifier import train_classifier
+from training.chest_xray.crops import Crops, make_crops
+from training.chest_xray.imagenet import State
+from training.chest_xray.lung_finder import dice, load_masked, train_lung_finder
+from training.chest_xray.settings import Settings
+from training.chest_xray.splits import Split
+from training.chest_xray.table import Row
 from training.export import export_onnx
-from training.imagenet import State
-from training.lung_finder import dice, load_masked, train_lung_finder
-from training.settings import Settings
-from training.splits import Split
-from training.table import Row
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from training.classifier import predicted
-from training.evaluation import Evaluator, Figures, Predictions, predictions
-from training.imagenet import State, read_imagenet
-from training.left_out import SOURCES_LEFT_OUT, evaluate_left_out
-from training.networks import Fitted, fit_networks
-from training.operating_point import OperatingPoint, choose_operating_point
-from training.probe import probe
-from training.publish import Run, publish
+from training.chest_xray.classifier import predicted
+from training.chest_xray.evaluation import Evaluator, Figures, Predictions, predictions
+from training.chest_xray.imagenet import State, read_imagenet
+from training.chest_xray.left_out import SOURCES_LEFT_OUT, evaluate_left_out
+from training.chest_xray.networks import Fitted, fit_networks
+from training.chest_xray.operating_point import OperatingPoint, choose_operating_point
+from training.chest_xray.probe import probe
+from training.chest_xray.publish import Run, publish
+from training.chest_xray.settings import Settings, load_settings
+from training.chest_xray.splits import Split, split_by_group
+from training.chest_xray.table import checksum, load_table
 from training.record import commit, run_key
-from training.settings import Settings, load_settings
-from training.splits import Split, split_by_group
-from training.table import checksum, load_table
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def run(folder: Path, data: Path, work: Path, *, pretrained: bool = True) -> Fig
     """
     settings = load_settings(folder / "training.toml")
     rows, article = load_table(data), load_table(data, "article.csv")
-    data_sha256, code = checksum(data, rows), commit(Path(__file__).parent.parent)
+    data_sha256, code = checksum(data, rows), commit(Path(__file__).parents[2])
     work = work / run_key(settings, data_sha256)
     imagenet = read_imagenet() if pretrained else None
 

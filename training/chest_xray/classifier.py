@@ -14,12 +14,12 @@ from keras import ops
 from numpy.typing import NDArray
 
 from inference.models.chest_xray import network, prepare
-from training.crops import Crops
-from training.drawing import drawn_epoch, usable
+from training.chest_xray.crops import Crops
+from training.chest_xray.drawing import drawn_epoch, usable
+from training.chest_xray.imagenet import State, load_into
+from training.chest_xray.settings import Settings
 from training.errors import TableError
 from training.fitting import Checkpoint, Schedule, fit
-from training.imagenet import State, load_into
-from training.settings import Settings
 
 log = logging.getLogger(__name__)
 _FORBIDDEN = -30.0

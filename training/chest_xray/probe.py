@@ -17,12 +17,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from inference.models.chest_xray import network, prepare
-from training.crops import Crops
-from training.evaluation import Evaluator, Figures, Predictions
-from training.imagenet import State, load_into
-from training.operating_point import OperatingPoint, probabilities
-from training.settings import Settings
-from training.splits import Split
+from training.chest_xray.crops import Crops
+from training.chest_xray.evaluation import Evaluator, Figures, Predictions
+from training.chest_xray.imagenet import State, load_into
+from training.chest_xray.operating_point import OperatingPoint, probabilities
+from training.chest_xray.settings import Settings
+from training.chest_xray.splits import Split
 
 Change = Callable[[prepare.Crop, NDArray[np.uint8]], prepare.Crop]
 Floats = NDArray[np.float32]

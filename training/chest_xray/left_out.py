@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.classifier import predicted, train_classifier
-from training.crops import Crops
-from training.evaluation import Evaluator, Figures, predictions
-from training.imagenet import State
-from training.operating_point import choose_operating_point
-from training.settings import Settings
-from training.splits import Split
-from training.table import Row
+from training.chest_xray.classifier import predicted, train_classifier
+from training.chest_xray.crops import Crops
+from training.chest_xray.evaluation import Evaluator, Figures, predictions
+from training.chest_xray.imagenet import State
+from training.chest_xray.operating_point import choose_operating_point
+from training.chest_xray.settings import Settings
+from training.chest_xray.splits import Split
+from training.chest_xray.table import Row
 
 # nih and rsna_normal may share patients: one source.
 SOURCES_LEFT_OUT = (("nih", "rsna_normal"), ("ieee8023",))

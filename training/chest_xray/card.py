@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from training.chest_xray.evaluation import Figures
 from training.errors import ExportError
-from training.evaluation import Figures
 
 BEGIN = "<!-- figures: written by training, do not edit -->"
 END = "<!-- end of figures -->"

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.chest_xray.operating_point import OperatingPoint, probabilities
+from training.chest_xray.settings import Settings
+from training.chest_xray.table import Row
 from training.intervals import Interval, area_under_curve, rate
-from training.operating_point import OperatingPoint, probabilities
-from training.settings import Settings
-from training.table import Row
 
 Figures = dict[str, Any]
 

@@ -1,0 +1,1 @@
+"""Training of the chest X-ray model: protocol, networks, probes, figures."""
