@@ -48,6 +48,12 @@ class Row:
         Path of a lung mask, or empty.
     radiologists : str
         Class given by the radiologists of the RSNA 2018 challenge, or empty.
+    finding : str
+        The table's own label: covid, normal, bacterial, viral or pneumonia_other.
+    view : str
+        As the table says it, such as PA, AP or AP Supine; empty where unknown.
+    geographic_extent, opacity, brixia : float or None
+        Radiographic extent (0-8), opacity (0-6) and Brixia score (0-18), where experts gave one.
     """
 
     path: str
@@ -59,6 +65,11 @@ class Row:
     article_overlap: bool
     lung_mask: str
     radiologists: str
+    finding: str = ""
+    view: str = ""
+    geographic_extent: float | None = None
+    opacity: float | None = None
+    brixia: float | None = None
 
     @property
     def cell(self) -> str:
@@ -98,7 +109,16 @@ def _row(record: dict[str, str]) -> Row:
         article_overlap=not article and record["article_overlap"] == "y",
         lung_mask=record.get("lung_mask", ""),
         radiologists=record.get("rsna_class", ""),
+        finding=record["label"],
+        view=record.get("view", ""),
+        geographic_extent=_number(record.get("geographic_extent")),
+        opacity=_number(record.get("opacity")),
+        brixia=_number(record.get("brixia_global")),
     )
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text else None
 
 
 def _check_groups(rows: tuple[Row, ...]) -> None:
