@@ -11,6 +11,7 @@
     ├── ImageTooLarge       the header claims more than the memory limit; nothing was allocated
     ├── UnknownModel        no folder of that name
     ├── ModelRefused        a folder that breaks its contract, checksum or golden values
+    ├── OutOfRange          a probability or a prevalence that can be none
     └── RuntimeUnavailable  the runtime asked for is unknown or not installed
 
 The names say what happened; that they are errors, their base says.
@@ -88,6 +89,12 @@ class ModelRefused(InferenceError):  # noqa: N818
     """The model folder breaks its contract, so nothing is read with it."""
 
     code = "model_refused"
+
+
+class OutOfRange(InferenceError):  # noqa: N818
+    """A number that can be no probability or no prevalence."""
+
+    code = "out_of_range"
 
 
 class RuntimeUnavailable(InferenceError):  # noqa: N818

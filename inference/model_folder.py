@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from inference.prediction import WHOLE_IMAGE, Box, Reason
+from inference.prediction import WHOLE_IMAGE, Aside, Box, Extent, Reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,11 +42,15 @@ class Prepared:
         The part of the image shown, on which the heat map is drawn.
     cautions
         What `prepare` noticed although the image can be read.
+    organ
+        float32, shape (h, w), 0..1 over `box`: where the organ is, slightly widened; 0.5 inside
+        means half inside. None if `prepare` does not mark it.
     """
 
     array: NDArray[np.float32]
     box: Box = WHOLE_IMAGE
     cautions: tuple[Reason, ...] = ()
+    organ: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,21 @@ class Interpreted:
         Probability per class key.
     heat_map
         float32, shape (cells high, cells wide), 0..1 on an absolute scale, or None.
+    interval
+        Lower and upper bound of the target's probability, 0..1.
+    reasons
+        Any of them means "cannot read", although the networks gave numbers: the image is unlike
+        every one of the training, for example. The next image of the study is tried.
+    extent
+        Radiographic extent; it is shown with a positive answer only.
     """
 
     classes: Mapping[str, float]
     heat_map: NDArray[np.float32] | None = None
     interval: tuple[float, float] | None = None
     cautions: tuple[Reason, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    extent: Extent | None = None
 
 
 class Prepare(Protocol):
@@ -101,3 +114,10 @@ class Interpret(Protocol):
 
     def __call__(self, prepared: Prepared, outputs: tuple[NDArray[np.float32], ...]) -> Interpreted:
         """Turn the classifier's outputs into probabilities and a heat map."""
+
+
+class AnswerAside(Protocol):
+    """`aside.aside` of a model folder (optional)."""
+
+    def __call__(self, image: Image, prepared: Prepared, networks: Networks) -> Aside | None:
+        """Answer another question about an image that is refused for the patient's age alone."""

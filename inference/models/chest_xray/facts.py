@@ -1,7 +1,8 @@
 """The facts of the chest X-ray model.
 
-What training measured (checksums, threshold, sensitivity, specificity) is read from
-``trained.json``, which ``training`` writes together with the weights: the two cannot drift apart.
+What training measured (checksums, operating points, how the interval was made, from which share of
+the map outside the lungs on nothing is read) is read from ``trained.json``, which ``training``
+writes together with the weights: the two cannot drift apart.
 """
 
 from __future__ import annotations
@@ -28,13 +29,37 @@ def _measured(figure: dict[str, float]) -> Measured:
     return Measured(figure["value"], figure["low"], figure["high"])
 
 
+def _points() -> list[dict[str, Any]]:
+    """The operating points; weights from before there were three have the balanced one."""
+    if "operating_points" in _TRAINED:
+        return list(_TRAINED["operating_points"])
+    only = {key: _TRAINED[key] for key in ("sensitivity", "specificity")}
+    threshold = _TRAINED["operating_point"]["threshold"]
+    return [{"name": "balanced", "threshold": threshold, **only}]
+
+
+def _prevalence() -> float:
+    if "reference_prevalence" in _TRAINED:
+        return float(_TRAINED["reference_prevalence"])
+    return float(_TRAINED["operating_point"]["prevalence"])
+
+
+def _ages() -> tuple[float, float] | None:
+    """Ages for which the network of bacterial against viral pneumonia was judged."""
+    if _TRAINED.get("aside_ages") is None:
+        return None
+    low, high = _TRAINED["aside_ages"]
+    return float(low), float(high)
+
+
 def _in_hundred(share: float) -> str:
     return f"{100 * share:.0f} in 100"
 
 
 def _limits() -> tuple[str, ...]:
     """What a clinician must know before reading the number; figures come from the last run."""
-    missed = 1 - _TRAINED["sensitivity"]["value"]
+    balanced = next(point for point in _POINTS if point["name"] == "balanced")
+    missed = 1 - balanced["sensitivity"]["value"]
     return (
         "Looked only for Covid-19; a low score does not exclude it, nor any other disease.",
         "A chest X-ray cannot confirm Covid-19; a test can. Early and mild cases often look "
@@ -61,8 +86,11 @@ def _unseen(sources: dict[str, dict[str, dict[str, float]]]) -> tuple[str, ...]:
     )
 
 
-_POINT: dict[str, float] = _TRAINED["operating_point"]
-_PREVALENCE = _POINT["prevalence"]
+_POINTS = _points()
+_PREVALENCE = _prevalence()
+# Training writes the side; the weights before it did so were made for 160 pixels.
+_SIDE = int(_TRAINED.get("input_side", 160))
+_OUTSIDE: dict[str, float] = _TRAINED.get("outside", {})
 
 FACTS = ModelFacts(
     name=_FOLDER.name,
@@ -71,7 +99,7 @@ FACTS = ModelFacts(
     modalities=("CR", "DX"),
     body_parts=("CHEST", "THORAX", "LUNG"),
     views=("PA", "AP"),
-    input_shape=(160, 160, 1),
+    input_shape=(_SIDE, _SIDE, 1),
     classes=(
         ModelClass(
             "covid", "Covid-19", Coding(_SNOMED, "840539006", "Disease caused by SARS-CoV-2")
@@ -80,17 +108,20 @@ FACTS = ModelFacts(
         ModelClass("pneumonia_other", "Other pneumonia", Coding(_SNOMED, "233604007", "Pneumonia")),
     ),
     target="covid",
-    operating_point=OperatingPoint(
-        "balanced",
-        _POINT["threshold"],
-        _measured(_TRAINED["sensitivity"]),
-        _measured(_TRAINED["specificity"]),
+    operating_points=tuple(
+        OperatingPoint(
+            point["name"],
+            point["threshold"],
+            _measured(point["sensitivity"]),
+            _measured(point["specificity"]),
+        )
+        for point in _POINTS
     ),
     networks={
         role: NetworkFile(network["file"], network["sha256"])
         for role, network in _TRAINED["networks"].items()
     },
-    prepare_version="1",
+    prepare_version=_TRAINED["prepare_version"],
     # Log-odds of Covid-19 at one cell: even odds are drawn as nothing, 400 to 1 as full colour.
     heat_map_range=(0.0, 6.0),
     minimum_age_years=16,
@@ -101,4 +132,9 @@ FACTS = ModelFacts(
     paper="No publication; see MODEL_CARD.md",
     reference_prevalence=_PREVALENCE,
     pictures="default",
+    interval_method=_TRAINED.get("interval", {}).get("method"),
+    organ="lungs",
+    outside_caution=_OUTSIDE.get("caution"),
+    outside_refusal=_OUTSIDE.get("refusal"),
+    aside_ages=_ages(),
 )

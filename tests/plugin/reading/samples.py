@@ -37,7 +37,7 @@ FACTS = ModelFacts(
         ModelClass("normal", "No finding", Coding("https://wetread.example/x", "normal", "Normal")),
     ),
     target="covid",
-    operating_point=OperatingPoint("balanced", 0.5, Measured(0.8, 0.7, 0.9)),
+    operating_points=(OperatingPoint("balanced", 0.5, Measured(0.8, 0.7, 0.9)),),
     networks={"classifier": NetworkFile("toy.onnx", "0" * 64)},
     prepare_version="1",
     heat_map_range=(0.0, 1.0),

@@ -17,7 +17,7 @@ FACTS = ModelFacts(
         ModelClass("bright", "Bright image", Coding(_SYSTEM, "bright", "Bright")),
     ),
     target="bright",
-    operating_point=OperatingPoint("balanced", 0.5),
+    operating_points=(OperatingPoint("balanced", 0.5),),
     networks={
         "classifier": NetworkFile(
             "weights/classifier.onnx",
