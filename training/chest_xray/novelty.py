@@ -1,0 +1,234 @@
+"""Distance from the training images in the classifier's feature space (the last gate).
+
+A picture that passes header, pixels, orientation and lung box may still be nothing that the network
+has learned from. Two distances are compared: cosine distance to the nearest training images (Sun
+2022), and Mahalanobis distance from their mean or from the nearest class mean (Lee 2018), with a
+covariance that is exact along the principal components and one variance across (Tipping 1999).
+The threshold comes from chest X-rays of sources that the reference does not contain, because a new
+hospital is such a source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from keras import layers, ops
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+
+from training.chest_xray.gate_settings import NoveltySettings
+from training.chest_xray.table import Row
+
+Floats = NDArray[np.float32]
+Method = Literal["knn", "mahalanobis", "mahalanobis_by_class"]
+METHODS: tuple[Method, ...] = ("knn", "mahalanobis", "mahalanobis_by_class")
+# One hospital under two names: left out together.
+_SAME_SOURCE = {"rsna_normal": "nih"}
+# A quantile of fewer images than this is their maximum, which says nothing.
+_LEAST_IMAGES = 50
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A fitted distance; the same arrays serve numpy and the exported network.
+
+    Attributes
+    ----------
+    method : str
+        One of ``METHODS``.
+    centres : numpy.ndarray
+        float32, shape (centres, features): the mean, or the mean of each class.
+    projection : numpy.ndarray
+        float32, shape (features, components): orthonormal principal components.
+    variances : numpy.ndarray
+        float32, shape (components + 1,): along each component, and across all of them.
+    bank : numpy.ndarray
+        float32, shape (components, images): projected training images of length one (kNN), or
+        shape (components, 0).
+    neighbours : int
+        How many nearest images count (kNN).
+    """
+
+    method: Method
+    centres: Floats
+    projection: Floats
+    variances: Floats
+    bank: Floats
+    neighbours: int
+
+    def __call__(self, features: Floats) -> Floats:
+        """Distance of each image: features (images, features) -> (images,), 0 = nearest."""
+        return np.asarray(distance_layers(self)(np.asarray(features, np.float32)))[:, 0]
+
+
+@keras.saving.register_keras_serializable("wetread")
+class FeatureDistance(layers.Layer):  # type: ignore[misc]
+    """The distance as a layer: pooled features (batch, features) -> (batch, 1)."""
+
+    def __init__(self, distance: Distance, **options: Any) -> None:
+        super().__init__(**options)
+        self.distance = distance
+
+    def call(self, features: Any) -> Any:
+        """(batch, features) -> (batch, 1)."""
+        own = self.distance
+        if own.method == "knn":
+            return _cosine(features, own)
+        offsets = ops.expand_dims(features, 1) - own.centres[None]  # (batch, centres, features)
+        inside = ops.matmul(offsets, own.projection)
+        total = ops.sum(offsets**2, axis=-1)
+        along = ops.sum(inside**2 / own.variances[:-1], axis=-1)
+        across = (total - ops.sum(inside**2, axis=-1)) / own.variances[-1]
+        squared = ops.maximum(along + across, 0.0) / own.projection.shape[0]
+        return ops.sqrt(ops.min(squared, axis=1, keepdims=True))
+
+
+def _cosine(features: Any, own: Distance) -> Any:
+    inside = ops.matmul(features - own.centres, own.projection)
+    length = ops.sqrt(ops.sum(inside**2, axis=-1, keepdims=True))
+    alike = ops.matmul(inside / ops.maximum(length, 1e-6), own.bank)
+    nearest = ops.top_k(alike, own.neighbours)[0]
+    return 1.0 - ops.mean(nearest, axis=-1, keepdims=True)
+
+
+def distance_layers(distance: Distance) -> FeatureDistance:
+    """What is baked into the exported classifier, behind its pooled features."""
+    return FeatureDistance(distance, name="distance")
+
+
+def fit_distance(
+    method: Method, features: Floats, rows: tuple[Row, ...], own: NoveltySettings
+) -> Distance:
+    """Fit a distance to reference images.
+
+    Parameters
+    ----------
+    method : str
+        One of ``METHODS``.
+    features : numpy.ndarray
+        float32, shape (images, features), of the reference.
+    rows : tuple of Row
+        Their rows; the classes are taken from them.
+    own : NoveltySettings
+        Section ``[novelty]``.
+    """
+    labels = np.array([row.label for row in rows])
+    names = np.unique(labels) if method == "mahalanobis_by_class" else np.array([""])
+    members = [labels == name if name else np.ones(len(labels), bool) for name in names]
+    centres = np.stack([features[m].mean(axis=0) for m in members])
+    within = features - centres[np.argmax(np.stack(members), axis=0)]
+    components = min(own.components, len(rows) - 2, features.shape[1] - 1)
+    pca = PCA(components, svd_solver="full").fit(within)
+    projection = np.ascontiguousarray(pca.components_.T, np.float32)
+    variances = np.append(pca.explained_variance_, pca.noise_variance_)
+    bank = np.zeros((components, 0), np.float32)
+    if method == "knn":
+        inside = (features - centres) @ projection
+        bank = (inside / np.linalg.norm(inside, axis=1, keepdims=True)).T
+    return Distance(
+        method, centres.astype(np.float32), projection,
+        np.maximum(variances, 1e-6).astype(np.float32), bank.astype(np.float32),
+        min(own.neighbours, len(rows)),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """The chosen distance and when it refuses.
+
+    Attributes
+    ----------
+    distance : Distance
+        Fitted to all reference images.
+    threshold : float
+        Above it an image is unlike the training images.
+    figures : dict
+        JSON: per method the threshold, what it refuses of each source left out and of each kind of
+        stranger; which was chosen.
+    """
+
+    distance: Distance
+    threshold: float
+    figures: dict[str, Any]
+
+    def as_trained(self) -> dict[str, Any]:
+        """What ``trained.json`` holds under "novelty"."""
+        return {"method": self.distance.method, "threshold": round(self.threshold, 6)}
+
+
+def fit_novelty(
+    features: Floats,
+    rows: tuple[Row, ...],
+    trained: NDArray[np.bool_],
+    strangers: Mapping[str, Floats],
+    own: NoveltySettings,
+) -> Novelty:
+    """Choose the distance that refuses most strangers at an equal cost in unseen hospitals.
+
+    Parameters
+    ----------
+    features : numpy.ndarray
+        float32, shape (images, features): pooled features of the network that is served.
+    rows : tuple of Row
+        Their rows.
+    trained : numpy.ndarray
+        bool, shape (images,): the network has seen this image. The adults among them are the
+        reference; the images of a source left out are those not seen, where there are enough.
+    strangers : mapping
+        Kind -> features of pictures that are no chest X-rays, shown to the network by force.
+    own : NoveltySettings
+        Section ``[novelty]``.
+    """
+    reference = trained & np.array([not row.child for row in rows])
+    found = {m: _judged(m, features, rows, reference, trained, strangers, own) for m in METHODS}
+    best = max(METHODS, key=lambda method: found[method]["strangers_refused"])
+    kept = tuple(row for row, wanted in zip(rows, reference, strict=True) if wanted)
+    distance = fit_distance(best, features[reference], kept, own)
+    figures = {"chosen": best, "methods": found, "reference": int(reference.sum())}
+    return Novelty(distance, float(found[best]["threshold"]), figures)
+
+
+def _judged(
+    method: Method,
+    features: Floats,
+    rows: tuple[Row, ...],
+    reference: NDArray[np.bool_],
+    trained: NDArray[np.bool_],
+    strangers: Mapping[str, Floats],
+    own: NoveltySettings,
+) -> dict[str, Any]:
+    """The threshold of a method from sources left out, and what it refuses then."""
+    unseen: dict[str, Floats] = {}
+    sources = np.array([_SAME_SOURCE.get(row.source, row.source) for row in rows])
+    adult = np.array([not row.child for row in rows])
+    for source in np.unique(sources[adult]):
+        others = reference & (sources != source)
+        kept = tuple(row for row, wanted in zip(rows, others, strict=True) if wanted)
+        judged = adult & (sources == source)
+        if (judged & ~trained).sum() >= _LEAST_IMAGES:
+            judged = judged & ~trained
+        if judged.sum() >= _LEAST_IMAGES and len(kept) > own.neighbours:
+            unseen[str(source)] = fit_distance(method, features[others], kept, own)(
+                features[judged]
+            )
+    threshold = max(float(np.quantile(one, 1 - own.refused)) for one in unseen.values())
+    kept = tuple(row for row, wanted in zip(rows, reference, strict=True) if wanted)
+    distance = fit_distance(method, features[reference], kept, own)
+    away = {kind: _share(distance(shown) > threshold) for kind, shown in strangers.items()}
+    children = ~adult & ~trained if (~adult & ~trained).any() else ~adult
+    return {
+        "threshold": round(threshold, 6),
+        "left_out_refused": {name: _share(one > threshold) for name, one in unseen.items()},
+        "left_out_images": {name: len(one) for name, one in unseen.items()},
+        "strangers": away,
+        "strangers_refused": round(float(np.mean(list(away.values()))), 4),
+        "children_refused": _share(distance(features[children]) > threshold),
+    }
+
+
+def _share(hits: NDArray[np.bool_]) -> float:
+    return round(float(hits.mean()), 4) if len(hits) else 0.0
