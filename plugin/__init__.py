@@ -30,6 +30,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from plugin.cds import routes as cds_routes
     from plugin.launching import launch_routes
     from plugin.launching.handles import EXTENSION
+    from plugin.model_cards import routes as model_card_routes
     from plugin.services import build_services
     from plugin.settings import load_settings
     from plugin.web import health_routes
@@ -44,6 +45,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     add_security_headers(app, settings.base_url)
     add_access_log(app)
     add_problem_pages(app)
-    for part in (launch_routes, study_routes, reading_routes, cds_routes, health_routes):
+    pages = (launch_routes, study_routes, reading_routes, model_card_routes)
+    for part in (*pages, cds_routes, health_routes):
         app.register_blueprint(part.blueprint)
     return app

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from sqlalchemy import JSON, Float, Index, Integer, String, Text
+from sqlalchemy import JSON, Float, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from plugin.database import Base
@@ -111,5 +111,4 @@ class InstalledModel(Base):
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     facts: Mapped[Json] = mapped_column(JSON)
-    card: Mapped[str] = mapped_column(Text)
     updated_at: Mapped[float] = mapped_column(Float)

@@ -178,7 +178,7 @@ class Workbench:
 
     def card_address(self, model: str) -> str:
         """Public address of a model's card."""
-        return f"{self.shop.services.settings.base_url}/models/{model}/card"
+        return f"{self.shop.services.settings.base_url}/models/{model}"
 
 
 def open_workshop(services: Services) -> Workshop:

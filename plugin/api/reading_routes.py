@@ -9,7 +9,6 @@ from flask import Blueprint, Response, jsonify, url_for
 from plugin.api.report_now import report_now
 from plugin.api.study_list import has_seen, read_at
 from plugin.api.study_routes import NotFound, asked_study, send_private
-from plugin.jobs.installed_models import model_card
 from plugin.jobs.job_rows import JobRows
 from plugin.jobs.messages import READ
 from plugin.jobs.queueing import cache, enqueue
@@ -83,15 +82,6 @@ def show_report(reading_id: str) -> Response:
     if row.result is None or not (row.report or {}).get("pdf"):
         raise NotFound("A report is shown with its result; this reading has none.")
     return send_private(cache().results(row.id) / REPORT_PDF, "application/pdf")
-
-
-@blueprint.get("/models/<name>/card")
-def show_card(name: str) -> Response:
-    """Send a model card; it is public, because reports refer to it."""
-    card = model_card(services().database, name)
-    if card is None:
-        raise NotFound("A model card belongs to an installed model; this name is none.")
-    return Response(card, mimetype="text/markdown")
 
 
 @blueprint.get("/fhir/CodeSystem/wetread")

@@ -102,7 +102,7 @@ def _cards(
     chart = desk.charts.read(call, prefetched, ehr, deadline)
     found = chest_studies(chart, ehr.issuer, kinds)
     base_url = services().settings.base_url
-    about = f"{base_url}/models/{models[0].name}/card"
+    about = f"{base_url}/models/{models[0].name}"
     return CardMaker(f"{base_url}/launch", about).cards(found)
 
 

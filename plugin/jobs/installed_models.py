@@ -29,8 +29,8 @@ class KnownModel:
     limits: tuple[str, ...]
 
 
-def publish_models(database: Database, models: Iterable[tuple[ModelFacts, str]]) -> None:
-    """Note which models this installation reads with, each with its card (Markdown)."""
+def publish_models(database: Database, models: Iterable[ModelFacts]) -> None:
+    """Note which models this installation reads with."""
     rows = [
         InstalledModel(
             name=facts.name,
@@ -39,10 +39,9 @@ def publish_models(database: Database, models: Iterable[tuple[ModelFacts, str]])
                 "modalities": list(facts.modalities),
                 "limits": list(facts.limits),
             },
-            card=card,
             updated_at=time.time(),
         )
-        for facts, card in models
+        for facts in models
     ]
     with database.session() as session:
         session.execute(delete(InstalledModel))
@@ -62,10 +61,3 @@ def known_models(database: Database) -> list[KnownModel]:
         )
         for row in rows
     ]
-
-
-def model_card(database: Database, name: str) -> str | None:
-    """Give a model's card; None for a name that is not installed."""
-    with database.session() as session:
-        row = session.get(InstalledModel, name)
-        return row.card if row else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from importlib.resources import files
 from typing import Any
 
 from celery import Celery
@@ -46,9 +45,7 @@ def run_worker(settings: Settings) -> int:
     services = build_services(settings)
     check_broker(settings)
     shop = open_workshop(services)
-    publish_models(
-        services.database, [(m.facts, _card(m.facts.name)) for m in shop.models.values()]
-    )
+    publish_models(services.database, [model.facts for model in shop.models.values()])
     app = make_celery(settings)
     threads = start_threads(app, shop)
     log.info("worker_started", extra={"models": sorted(shop.models)})
@@ -95,9 +92,3 @@ def _sender(app: Celery, task: str) -> Callable[..., None]:
         send(app, task, row_id, delay_s=delay_s)
 
     return resend
-
-
-def _card(model: str) -> str:
-    """Read the model card that lies in the model's folder."""
-    card = files("inference.models").joinpath(model, "MODEL_CARD.md")
-    return card.read_text("utf-8") if card.is_file() else "This model has no card.\n"

@@ -34,6 +34,9 @@ PATHS = [
     "/readyz",
     "/.well-known/jwks.json",
     "/static/launch.js",
+    "/models",
+    "/models/chest_xray",
+    "/models/nobody",
     "/nothing-here",
 ]
 
@@ -110,7 +113,7 @@ def test_nonce_is_new_for_each_document_and_stands_in_it(client: FlaskClient) ->
 
 
 def test_documents_hold_no_inline_script_but_data(client: FlaskClient) -> None:
-    for path in ("/launch?ehr=north", "/callback/north", "/nothing-here"):
+    for path in ("/launch?ehr=north", "/callback/north", "/models/chest_xray", "/nothing-here"):
         text = client.get(path).text
         for attributes in re.findall(r"<script([^>]*)>", text):
             assert "src=" in attributes or "application/json" in attributes

@@ -18,7 +18,8 @@ import json, sys
 from plugin import create_app
 app = create_app()
 client = app.test_client()
-for path in ("/healthz", "/readyz", "/launch", "/callback/north", "/api/studies", "/cds-services"):
+paths = ("/healthz", "/readyz", "/launch", "/callback/north", "/api/studies", "/cds-services")
+for path in (*paths, "/models", "/models/chest_xray"):
     client.get(path)
 client.get("/static/launch.js").close()
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))

@@ -29,7 +29,7 @@ def app(settings: Settings, services: Services) -> Iterator[Flask]:
     made = create_app(settings)
     own: Services = made.extensions[EXTENSION]
     made.extensions[EXTENSION] = services
-    publish_models(services.database, [(FACTS, "# Toy card")])
+    publish_models(services.database, [FACTS])
     yield made
     own.database.close()
 

@@ -34,7 +34,7 @@ def app(settings: Settings, services: Services) -> Iterator[Flask]:
     made = create_app(settings)
     own: Services = made.extensions[EXTENSION]
     made.extensions[EXTENSION] = services
-    publish_models(services.database, [(FACTS, "# Toy card\n")])
+    publish_models(services.database, [FACTS])
     yield made
     own.database.close()
 
@@ -248,12 +248,6 @@ def test_pictures_that_were_deleted_are_said_to_be(page: Page, jobs: Jobs, shop:
     assert answer.status_code == 404
     assert "deleted" in answer.get_json()["problem"]["text"]
     assert page.get(f"/api/openings/{opening}/images/9.jpg").status_code == 404
-
-
-def test_the_model_card_is_public_and_only_of_installed_models(app: Flask) -> None:
-    client = app.test_client()
-    assert client.get("/models/toy/card").data == b"# Toy card\n"
-    assert client.get("/models/chest_ct/card").status_code == 404
 
 
 def test_the_code_system_is_public(app: Flask) -> None:

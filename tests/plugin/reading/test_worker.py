@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin.jobs.installed_models import known_models, model_card
+from plugin.jobs.installed_models import known_models
 from plugin.jobs.messages import READ, make_celery, send
 from plugin.launching.launches import OpenLaunch
 from plugin.readings import DONE, RUNNING, Reading
@@ -151,4 +151,3 @@ def test_a_worker_tells_the_web_process_what_it_has_installed(
     with worker(settings, tmp_path / "worker.log"):
         wait_for(lambda: bool(known_models(services.database)))
     assert {"CR", "DX"} & set(known_models(services.database)[0].modalities)
-    assert model_card(services.database, known_models(services.database)[0].name)
