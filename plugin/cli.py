@@ -17,6 +17,7 @@ COMMANDS = {
     "models": "List the models.",
     "check": "Check configuration, keys, EHRs, PACS and models.",
     "keys": "Make, list and rotate keys.",
+    "train": "Train a model on public images.",
 }
 
 

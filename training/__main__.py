@@ -1,42 +1,136 @@
-"""``python -m training chest_xray --data DIR``: train a model of ``inference/models``."""
+"""Train a model of Wetread on the public images that docs/data.md describes.
+
+Everything that a run needs is in one data folder; everything that it leaves on its way
+(checkpoints, lung boxes) goes to a work folder. A run may be stopped at any time: the same command
+goes on from the last checkpoint. The same seed gives the same folds and, but for rounding, the
+same figures.
+"""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import os
+import signal
 import sys
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-_MODELS = Path(__file__).parent.parent / "inference" / "models"
+from training.errors import TrainingError
+from training.work_folder import DEFAULT_WORK, what_was_found
+
+_MODELS = Path(__file__).parents[1] / "inference" / "models"
+_INTERRUPTED = 130
+log = logging.getLogger("training")
 
 
-def main() -> int:
-    """Parse the command line, train, and report errors in one sentence."""
-    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    names = sorted(path.parent.name for path in _MODELS.glob("*/training.toml"))
-    parser.add_argument("model", choices=names)
-    parser.add_argument("--data", type=Path, required=True, help="folder with cxr.csv")
-    default = Path(tempfile.gettempdir()) / "wetread-training"
-    parser.add_argument("--work", type=Path, default=default, help="checkpoints (resumed from)")
-    given = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    # TensorFlow reads these once, when it is first imported.
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line, train, and report errors in one sentence.
+
+    Returns
+    -------
+    int
+        0; 1 after an error; 130 when interrupted.
+    """
+    given = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    # TensorFlow reads this once, when it is first imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    work: Path = given.work.resolve() / given.what
+    log.info("%s", what_was_found(work))
+    train: Callable[[argparse.Namespace, Path], None] = given.train
+    try:
+        train(given, work)
+    except TrainingError as error:
+        return _failed(f"{error.code}: {error}.")
+    except OSError as error:
+        return _failed(f"files: {error.strerror}: {error.filename or work}.")
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on from the last checkpoint.", file=sys.stderr)
+        return _INTERRUPTED
+    return 0
+
+
+def _failed(sentence: str) -> int:
+    print(sentence.replace("..", "."), file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wetread train",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    subs = parser.add_subparsers(dest="what", required=True, metavar="{chest_xray,article}")
+    xray = subs.add_parser(
+        "chest_xray",
+        help="the served chest X-ray model: lung finder, classifier, calibration, figures, card",
+        description="Trains the lung finder and the classifier, calibrates them on images that did "
+        "not train, measures them (per source, with sources left out, with the lungs blanked) and "
+        "writes weights, figures, plots and model card into the model folder. Settings are in its "
+        "training.toml. Hours on two cores.",
+    )
+    _common(xray, "cxr.csv, article.csv and the images that they name")
+    xray.add_argument(
+        "--folder",
+        type=_existing_folder,
+        default=_MODELS / "chest_xray",
+        help="model folder that holds training.toml and receives the results (default: the one "
+        "that is served)",
+    )
+    xray.set_defaults(train=_train_chest_xray)
+    article = subs.add_parser(
+        "article",
+        help="the article's InceptionV3, repeated as it was published; never served",
+        description="Repeats the article: its network, its split, its settings; then without the "
+        "patient who is in both of its folders; then how many healthy adults it calls Covid-19. "
+        "The result is a report, never a model that is served.",
+    )
+    _common(article, "article.csv, cxr.csv and the images that they name")
+    article.set_defaults(train=_train_article)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser, contents: str) -> None:
+    parser.add_argument(
+        "--data",
+        type=_existing_folder,
+        required=True,
+        metavar="DIR",
+        help=f"data folder with {contents} (see docs/data.md); only read",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=DEFAULT_WORK,
+        metavar="DIR",
+        help="checkpoints and whatever else a run goes on from; may be deleted when it is done "
+        "(default: %(default)s in the current folder)",
+    )
+
+
+def _existing_folder(text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"must be an existing folder; got {text!r}")
+    return path.resolve()
+
+
+def _train_chest_xray(given: argparse.Namespace, work: Path) -> None:
     from training.chest_xray.run import run
     from training.chest_xray.settings import load_settings
-    from training.errors import TrainingError
     from training.limits import limit_threads
 
-    folder = _MODELS / given.model
-    try:
-        limit_threads(load_settings(folder / "training.toml").threads)
-        run(folder, given.data, given.work)
-    except TrainingError as error:
-        print(f"{error.code}: {error}", file=sys.stderr)
-        return 1
-    return 0
+    limit_threads(load_settings(given.folder / "training.toml").threads)
+    run(given.folder, given.data, work)
+
+
+def _train_article(given: argparse.Namespace, work: Path) -> None:
+    from training.article.run import run
+
+    run(given.data, work)
 
 
 if __name__ == "__main__":
