@@ -7,7 +7,7 @@ number; what is unknown gives a caution, and is not guessed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from inference.images import DicomFacts, Image
 from inference.model_facts import ModelFacts
@@ -15,6 +15,7 @@ from inference.model_folder import GateResult
 from inference.prediction import Reason
 
 _SIDE_VIEWS = frozenset({"LATERAL", "LL", "RL", "LLD", "RLD", "LAT", "LLAT", "RLAT"})
+_UNDER_AGE = "under_minimum_age"
 # Only plain words are quoted: free text in these fields has held names.
 _QUOTABLE = re.compile(r"[A-Z0-9_ -]{1,16}")
 
@@ -25,6 +26,35 @@ def check_facts(model: ModelFacts, facts: DicomFacts | None) -> GateResult:
         return _picture(model)
     rules = (_modality, _body_part, _view, _orientation, _age, _raw)
     return joined(rule(model, facts) for rule in rules)
+
+
+def fit_for_aside(model: ModelFacts, offered: Sequence[DicomFacts | None]) -> tuple[int, ...]:
+    """Positions of the images of one study that are refused for the patient's age alone.
+
+    Only where the folder may answer an aside for this age (`ModelFacts.aside_ages`). An age that is
+    unknown or in doubt is no child's age, and one image of another age speaks against all of them:
+    nothing is guessed.
+    """
+    stated = [facts for facts in offered if facts and facts.patient_age_years is not None]
+    if not all(_has_aside_age(model, facts) for facts in stated):
+        return ()
+    return tuple(
+        position
+        for position, facts in enumerate(offered)
+        if facts in stated and _refused_for_age_alone(model, facts)
+    )
+
+
+def _has_aside_age(model: ModelFacts, facts: DicomFacts) -> bool:
+    age = facts.patient_age_years
+    if model.aside_ages is None or age is None or facts.patient_age_in_doubt:
+        return False
+    low, high = model.aside_ages
+    return low <= age < high
+
+
+def _refused_for_age_alone(model: ModelFacts, facts: DicomFacts | None) -> bool:
+    return {reason.code for reason in check_facts(model, facts).reasons} == {_UNDER_AGE}
 
 
 def joined(results: Iterable[GateResult]) -> GateResult:
@@ -138,7 +168,7 @@ def _age(model: ModelFacts, facts: DicomFacts) -> GateResult:
     if facts.patient_age_years >= model.minimum_age_years:
         return _age_in_doubt(facts)
     return _refused(
-        "under_minimum_age",
+        _UNDER_AGE,
         f"The model is made for people aged {model.minimum_age_years:g} or more; this patient is "
         "younger.",
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from inference.errors import InferenceError, NoPixels, NotAnImage
-from inference.prediction import Prediction, Reason
+from inference.prediction import Aside, Extent, Prediction, Reason
 
 if TYPE_CHECKING:
     from inference.images import DicomFacts
@@ -33,13 +33,15 @@ class Answer:
     reasons: tuple[Reason, ...] = ()
     cautions: tuple[Reason, ...] = ()
     seconds: float = 0.0
+    likelihood_ratio: float | None = None
+    interval: tuple[float, float] | None = None
+    outside_share: float | None = None
+    extent: Extent | None = None
+    aside: Aside | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values in the order of the contract."""
-        plain = dict(vars(self))
-        for key in ("reasons", "cautions"):
-            plain[key] = [{"code": r.code, "sentence": r.sentence} for r in plain[key]]
-        return plain
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,13 @@ class Shelf:
         from inference.registry import model_facts
 
         return check_facts(model_facts(name, self._search), facts).reasons
+
+    def may_answer_aside(self, name: str, facts: DicomFacts | None) -> bool:
+        """Tell whether the model looks at the image although it has no number for it."""
+        from inference.gate import fit_for_aside
+        from inference.registry import model_facts
+
+        return bool(fit_for_aside(model_facts(name, self._search), [facts]))
 
 
 def find_files(paths: Iterable[Path]) -> Found:
@@ -195,12 +204,17 @@ def _answered(path: Path, shelf: Shelf, answer: Answer) -> Answer:
     if name is None:
         return _cannot_read(answer, _no_model(facts))
     answer = replace(answer, model=name)
-    if reasons := shelf.reasons_against(name, facts):
+    reasons = shelf.reasons_against(name, facts)
+    if reasons and not shelf.may_answer_aside(name, facts):
         return _cannot_read(answer, *reasons)
     try:
         image = read_image(content)
-    except NoPixels as error:
-        return _cannot_read(answer, Reason(error.code, error.sentence))
+    except InferenceError as error:
+        if reasons:  # The header has ruled it out already; only the aside is lost.
+            return _cannot_read(answer, *reasons)
+        if isinstance(error, NoPixels):
+            return _cannot_read(answer, Reason(error.code, error.sentence))
+        raise
     return _filled(answer, shelf.open(name).read([image]))
 
 
@@ -238,15 +252,27 @@ def _cannot_read(answer: Answer, *reasons: Reason) -> Answer:
 
 
 def _filled(answer: Answer, prediction: Prediction) -> Answer:
-    rounded = {key: round(value, 6) for key, value in prediction.classes.items()}
-    probability = prediction.probability
+    interval, aside = prediction.interval, prediction.aside
     return replace(
         answer,
         status=prediction.status,
         model=prediction.model.name,
-        probability=None if probability is None else round(probability, 6),
+        probability=_rounded(prediction.probability),
         positive=prediction.positive,
-        classes=rounded,
+        classes=_all_rounded(prediction.classes),
         reasons=prediction.reasons,
         cautions=prediction.cautions,
+        likelihood_ratio=_rounded(prediction.likelihood_ratio),
+        interval=None if interval is None else (round(interval[0], 6), round(interval[1], 6)),
+        outside_share=_rounded(prediction.outside_share),
+        extent=prediction.extent,
+        aside=aside and replace(aside, classes=_all_rounded(aside.classes)),
     )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def _all_rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {key: round(value, 6) for key, value in values.items()}

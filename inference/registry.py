@@ -12,13 +12,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from inference.errors import ModelRefused, UnknownModel
+from inference.fact_checks import broken_rule
 from inference.model_facts import ModelFacts, NetworkFile
 from inference.prediction import ModelIdentity
 
 if TYPE_CHECKING:
     from inference.images import DicomFacts
     from inference.model import Model
-    from inference.model_folder import Check, Interpret
+    from inference.model_folder import AnswerAside, Check, Interpret
 
 _BUILT_IN = Path(__file__).parent / "models"
 
@@ -67,10 +68,8 @@ def model_facts(name: str, search: Sequence[Path] = ()) -> ModelFacts:
         raise ModelRefused(f"Model {name}: facts.py must hold FACTS, a ModelFacts.")
     if facts.name != name:
         raise ModelRefused(f"Model {name}: FACTS.name must be the folder's name.")
-    if facts.target not in {one.key for one in facts.classes}:
-        raise ModelRefused(f"Model {name}: FACTS.target must be the key of one of its classes.")
-    if "classifier" not in facts.networks:
-        raise ModelRefused(f'Model {name}: FACTS.networks must have the role "classifier".')
+    if sentence := broken_rule(facts):
+        raise ModelRefused(f"Model {name}: {sentence}")
     return facts
 
 
@@ -121,7 +120,7 @@ def assemble(
         for role, network in facts.networks.items()
     }
     identity = _identity(facts, networks["classifier"].runtime)
-    own = _check_of(folder), _interpret_of(folder)
+    own = _check_of(folder), _interpret_of(folder), _aside_of(folder, facts)
     return Model(facts, identity, networks, prepare.prepare, *own)
 
 
@@ -158,6 +157,18 @@ def _interpret_of(folder: Path) -> Interpret | None:
         return None
     interpret: Interpret = _module(folder, "interpret").interpret
     return interpret
+
+
+def _aside_of(folder: Path, facts: ModelFacts) -> AnswerAside | None:
+    """The folder's own aside, if it has one."""
+    if (folder / "aside.py").exists():
+        answer: AnswerAside = _module(folder, "aside").aside
+        return answer
+    if facts.aside_ages is not None:
+        raise ModelRefused(
+            f"Model {folder.name} must have an aside.py, as its facts have aside_ages."
+        )
+    return None
 
 
 def _checked_weights(folder: Path, name: str, network: NetworkFile) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,8 @@ def _described(facts: ModelFacts) -> dict[str, Any]:
         "classes": {one.key: one.label for one in facts.classes},
         "target": facts.target,
         "threshold": facts.operating_point.threshold,
+        "operating_points": [asdict(one) for one in facts.operating_points],
+        "reference_prevalence": facts.reference_prevalence,
         "minimum_age_years": facts.minimum_age_years,
         "weights_sha256": weights_sha256(facts.networks),
         "prepare_version": facts.prepare_version,
@@ -80,7 +83,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     if not rows:
         console.print("No model is installed.")
         return
-    table = Table("Name", "What it reads", "Classes", "Threshold", "Weights", "State")
+    table = Table("Name", "What it reads", "Classes", "Thresholds", "Weights", "State")
     for row in rows:
         table.add_row(*(Text(cell, overflow="fold") for cell in _cells(row)))
     console.print(table)
@@ -93,7 +96,17 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         f"{row['name']} {row['version']}",
         f"{row['title']} ({', '.join(row['modalities'])})",
         ", ".join(row["classes"].values()),
-        f"{row['target']} at {row['threshold']:g}",
+        "\n".join(_point(row["target"], point) for point in row["operating_points"]),
         row["weights_sha256"][:12],
         row["problem"] or row.get("runtime", "installed"),
     )
+
+
+def _point(target: str, point: dict[str, Any]) -> str:
+    """Say what lies at one operating point, such as "covid, rule out: from 0.12, sens. 0.95"."""
+    measured = "".join(
+        f", {short} {point[key]['value']:.2f}"
+        for key, short in (("sensitivity", "sens."), ("specificity", "spec."))
+        if point[key] is not None
+    )
+    return f"{target}, {point['name'].replace('_', ' ')}: from {point['threshold']:g}{measured}"

@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from inference.path_reading import Answer, Found, Shelf
-    from inference.prediction import Reason
+    from inference.prediction import Aside, Reason
 
 _SAFETY = (
     "Unverified AI reading, for research and demonstration only. A low score excludes nothing."
@@ -109,7 +109,8 @@ def _print_table(answers: list[Answer]) -> None:
 
 
 def _notes(answer: Answer) -> tuple[Reason, ...]:
-    return (*answer.reasons, *answer.cautions)
+    beside = answer.aside.cautions if answer.aside else ()
+    return (*answer.reasons, *answer.cautions, *beside)
 
 
 def _numbered(answers: list[Answer]) -> dict[str, int]:
@@ -128,8 +129,15 @@ def _summary(answers: list[Answer]) -> str:
 
 def _words(answer: Answer) -> str:
     if answer.status == "ok":
-        return "at or above the threshold" if answer.positive else "below the threshold"
-    return "cannot read" if answer.status == "cannot_read" else "error"
+        said = "at or above the threshold" if answer.positive else "below the threshold"
+        return f"{said}; extent {answer.extent.level_label}" if answer.extent else said
+    said = "cannot read" if answer.status == "cannot_read" else "error"
+    return f"{said}; {_beside(answer.aside)}" if answer.aside else said
+
+
+def _beside(aside: Aside) -> str:
+    chances = ", ".join(f"{label} {chance:.0%}" for label, chance in aside.classes.items())
+    return f"{aside.title}: {chances}"
 
 
 def _percent(answer: Answer) -> str:

@@ -1,4 +1,6 @@
-"""Make the toy's weights; run in the training environment, which has the package onnx.
+"""Make the toys' weights, the same for both.
+
+Run in the training environment, which has the package onnx:
 
 .venv-train/bin/python tests/inference/toy_models/make_toy_weights.py
 """
@@ -9,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-WEIGHTS = Path(__file__).parent / "toy_brightness" / "weights"
+TOYS = ("toy_brightness", "toy_second_look")
 
 
 def _save(name: str, nodes: list, inputs: list, outputs: list, constants: dict) -> None:
@@ -20,7 +22,9 @@ def _save(name: str, nodes: list, inputs: list, outputs: list, constants: dict) 
     graph = helper.make_graph(nodes, name, inputs, outputs, tensors)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)
-    (WEIGHTS / f"{name}.onnx").write_bytes(model.SerializeToString())
+    for toy in TOYS:
+        weights = Path(__file__).parent / toy / "weights" / f"{name}.onnx"
+        weights.write_bytes(model.SerializeToString())
 
 
 def _values(name: str, *shape: int | str) -> onnx.ValueInfoProto:
