@@ -21,6 +21,7 @@ from plugin.reporting.before_writing import look_before_writing
 from plugin.reporting.image_read import ImageRead, image_read, words_with_image
 from plugin.reporting.report import ReportContext, build_report, reading_key
 from plugin.reporting.result import result_json
+from plugin.reporting.site_prevalence import Prevalence
 from plugin.reporting.wording import put_into_words
 from plugin.reporting.write_back import Written, earlier_reports, not_written, write_back
 from plugin.reporting.write_modes import WRITERS
@@ -49,6 +50,8 @@ class ReadImages:
     ----------
     key : str
         Key of this reading: the same images read by the same model have the same.
+    site : Prevalence or None
+        As set for this EHR when the images were read: page and report presume the same.
     result : dict
         For the page.
     """
@@ -60,6 +63,7 @@ class ReadImages:
     prediction: Prediction
     image: ImageRead | None
     checked: CheckedPatient
+    site: Prevalence | None
     result: dict[str, Any]
 
 
@@ -143,14 +147,18 @@ def describe(
     bench: Workbench,
 ) -> ReadImages:
     """Put the model's answer into words and give the reading its key."""
+    site = bench.site_prevalence(model.facts, launch.ehr)
     key = reading_key(
         launch.ehr.issuer,
         launch.context.require_patient(),
         study.uid or "",
         [one.sop_instance_uid or "" for one in facts],
         prediction.model,
+        site,
     )
-    words = put_into_words(prediction, model.facts, unverifiable=_is_unverifiable(checked))
+    words = put_into_words(
+        prediction, model.facts, unverifiable=_is_unverifiable(checked), site=site
+    )
     words = words_with_image(words, image)
     card = bench.card_address(model.facts.name)
     read_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -162,7 +170,10 @@ def describe(
         prediction=prediction,
         image=image,
         checked=checked,
-        result=result_json(prediction, model.facts, words, image, card=card, read_at=read_at),
+        site=site,
+        result=result_json(
+            prediction, model.facts, words, image, card=card, read_at=read_at, site=site
+        ),
     )
 
 
@@ -222,6 +233,7 @@ def _context(
         model_card=bench.card_address(read.model.facts.name),
         unverifiable=_is_unverifiable(read.checked),
         previous=tuple(previous),
+        site=read.site,
     )
 
 

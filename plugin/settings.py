@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from plugin.addresses import check_origin, listening_at
-from plugin.ehrs import Ehr, described, read_ehr
+from plugin.ehr_table import read_ehr
+from plugin.ehrs import Ehr, described
 from plugin.errors import SettingsError
+from plugin.shares import check_share
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -48,6 +50,11 @@ class Settings:
     web_threads: int = described("Requests that the web process answers at the same time.", 24)
     worker_threads: int = described("Readings that one worker does at the same time.", 2)
     model: str = described("Model to read with; empty: chosen by the study's modality.", "")
+    prevalence: float | None = described(
+        "Share (0 to 1) of patients at such an X-ray who have Covid-19, for EHRs that set none; "
+        "none: the model's own.",
+        None,
+    )
     model_runtime: str = described("What runs the models: `onnx`.", "onnx")
     model_threads: int = described("Threads of one prediction; 0: as many as there are cores.", 0)
     http_timeout_s: float = described("Longest wait for an answer of EHR or archive.", 20.0)
@@ -98,6 +105,8 @@ def _check(settings: Settings) -> None:
         value = getattr(settings, entry.name)
         if isinstance(value, int | float):
             _check_number(entry, value)
+    if settings.prevalence is not None:
+        check_share("prevalence (WETREAD_PREVALENCE)", settings.prevalence)
     listening_at("bind (WETREAD_BIND)", settings.bind)
     _check_key_place(settings)
 

@@ -26,6 +26,7 @@ from plugin.imaging.study_images import FetchedStudy, fetch_study
 from plugin.imaging.warm_images import StudyImage, WarmImages
 from plugin.launching.launches import OpenLaunch
 from plugin.record import Record, record_of
+from plugin.reporting.site_prevalence import Prevalence, site_prevalence
 from plugin.services import Services
 from plugin.settings import Settings
 from smart_launch.http import Http, HttpLimits
@@ -33,7 +34,9 @@ from smart_launch.http import Http, HttpLimits
 if TYPE_CHECKING:
     from inference.images import DicomFacts
     from inference.model import Model
+    from inference.model_facts import ModelFacts
     from inference.prediction import Prediction
+    from plugin.ehrs import Ehr
 
 # Longest side of what the page shows; heat maps are drawn to the same size.
 SHOWN_PIXELS = 1024
@@ -179,6 +182,10 @@ class Workbench:
     def card_address(self, model: str) -> str:
         """Public address of a model's card."""
         return f"{self.shop.services.settings.base_url}/models/{model}"
+
+    def site_prevalence(self, facts: ModelFacts, ehr: Ehr) -> Prevalence | None:
+        """The prevalence that was set for this model's readings at this EHR."""
+        return site_prevalence(facts, ehr, self.shop.services.settings.prevalence)
 
 
 def open_workshop(services: Services) -> Workshop:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from plugin.reporting.answer import answer_at
+from plugin.reporting.components import components, probability_quantity
 from plugin.reporting.fhir_codes import (
     DATA_ABSENT,
     OBSERVATION_CATEGORY,
     PROBABILITY,
     READING_KEY,
     SECURITY_LABEL,
-    UCUM,
     WEIGHTS_SHA256,
     coding,
     own,
 )
-from plugin.reporting.wording import prevalence_note
+from plugin.reporting.wording import meaning
 
 if TYPE_CHECKING:
     from inference.model_facts import ModelFacts
     from inference.prediction import Prediction
-    from plugin.reporting.image_read import ImageRead
     from plugin.reporting.report import ReportContext
 
 DEVICE_ID = "model"
@@ -89,52 +89,22 @@ def labels(context: ReportContext) -> dict[str, Any]:
     return {"tag": [own("ai-reading")], "security": security}
 
 
-def probability_quantity(value: float) -> dict[str, Any]:
-    """Give a probability as a Quantity: UCUM has no unit "probability", its code is 1."""
-    return {"value": round(value, 4), "unit": "probability", "system": UCUM, "code": "1"}
-
-
 def _status(report_status: str) -> str:
     # Observation knows no "partial"; both mean that nobody has verified the content.
     return "registered" if report_status == "registered" else "preliminary"
 
 
 def _value(prediction: Prediction, context: ReportContext) -> dict[str, Any]:
-    facts = context.model
-    if prediction.probability is None:
+    answer = answer_at(prediction, context.model, context.site)
+    if answer is None:
+        # Of this finding nothing is known; an answer to another question is none to this one.
         reasons = " ".join(reason.sentence for reason in prediction.reasons)
         absent = {"coding": [coding(DATA_ABSENT, "unsupported", "Unsupported")]}
         return {"dataAbsentReason": absent | ({"text": reasons} if reasons else {})}
-    components = [
-        _component(
-            coding(one.coding.system, one.coding.code, one.coding.display),
-            one.label,
-            prediction.classes[one.key],
-        )
-        for one in facts.classes
-        if one.key in prediction.classes
-    ]
-    if prediction.interval is not None:
-        for code, bound in zip(("interval-low", "interval-high"), prediction.interval, strict=True):
-            components.append(_component(own(code), own(code)["display"], bound))
-    components += _image(context.image)
-    note = prevalence_note(facts)
-    value: dict[str, Any] = {"valueQuantity": probability_quantity(prediction.probability)}
+    parts = components(answer, prediction.extent, context.image, context.model)
+    target = context.model.class_named(context.model.target).label
+    note = " ".join(meaning(answer, target))
+    value: dict[str, Any] = {"valueQuantity": probability_quantity(answer.probability)}
     # Charts show an Observation without its report: the number must not stand there alone.
     value |= {"note": [{"text": note}]} if note else {}
-    return value | ({"component": components} if components else {})
-
-
-def _image(image: ImageRead | None) -> list[dict[str, Any]]:
-    if image is None or image.sop_instance_uid is None:
-        return []
-    code = own("image-read")
-    uid = f"urn:oid:{image.sop_instance_uid}"
-    return [{"code": {"coding": [code], "text": code["display"]}, "valueString": uid}]
-
-
-def _component(code: dict[str, str], text: str, value: float) -> dict[str, Any]:
-    return {
-        "code": {"coding": [code], "text": text},
-        "valueQuantity": probability_quantity(value),
-    }
+    return value | ({"component": parts} if parts else {})

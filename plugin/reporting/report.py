@@ -26,16 +26,16 @@ from plugin.reporting.fhir_codes import (
     CHEST_SINGLE_VIEW,
     CHEST_TWO_VIEWS,
     LOINC,
-    OPERATION,
-    PARTICIPATION,
     RADIOLOGY,
     READING_KEY,
     STUDY_KEY,
     coding,
 )
 from plugin.reporting.image_read import ImageRead, words_with_image
-from plugin.reporting.observation import build_device, build_observation, labels
+from plugin.reporting.observation import build_observation, labels
+from plugin.reporting.provenance import build_provenance
 from plugin.reporting.report_pdf import build_pdf
+from plugin.reporting.site_prevalence import Prevalence
 from plugin.reporting.wording import Words, put_into_words
 
 # DiagnosticReport.basedOn takes fewer types than ImagingStudy.basedOn.
@@ -69,7 +69,10 @@ class ReportContext:
     unverifiable : bool
         Identity rests on birth date and sex alone.
     previous : sequence of str
-        References to earlier reports of this study by Wetread, over other images.
+        References to earlier reports of this study by Wetread: over other images, by another
+        model or at another prevalence.
+    site : Prevalence or None
+        The prevalence set for this EHR; None: the model's reference prevalence is presumed.
     """
 
     key: str
@@ -89,6 +92,7 @@ class ReportContext:
     unverifiable: bool
     image: ImageRead | None = None
     previous: Sequence[str] = ()
+    site: Prevalence | None = None
 
     @property
     def resource_id(self) -> str:
@@ -143,9 +147,20 @@ class ReportResources:
 
 
 def reading_key(
-    issuer: str, patient: str, study_uid: str, image_uids: Sequence[str], model: ModelIdentity
+    issuer: str,
+    patient: str,
+    study_uid: str,
+    image_uids: Sequence[str],
+    model: ModelIdentity,
+    site: Prevalence | None = None,
 ) -> str:
     """Give the key that two readings share only if they are the same reading.
+
+    Parameters
+    ----------
+    site : Prevalence or None
+        As set for this EHR. Where it changes, the report says another probability: that is another
+        reading, and the report of then stays as it was written.
 
     Returns
     -------
@@ -153,7 +168,9 @@ def reading_key(
         64 hexadecimal digits.
     """
     machine = [model.name, model.version, model.weights_sha256, model.prepare_version]
-    parts = [issuer, patient, study_uid, sorted(image_uids), machine]
+    parts: list[Any] = [issuer, patient, study_uid, sorted(image_uids), machine]
+    # Without one the key is that of readings from before there were any.
+    parts += [f"prevalence {site.share!r}"] if site else []
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -168,7 +185,9 @@ def build_report(prediction: Prediction, context: ReportContext) -> ReportResour
     A study that the model cannot read gets a report too: it says so and why, so that nobody waits
     for a number that will not come; its Observation has a `dataAbsentReason` and no value.
     """
-    words = put_into_words(prediction, context.model, unverifiable=context.unverifiable)
+    words = put_into_words(
+        prediction, context.model, unverifiable=context.unverifiable, site=context.site
+    )
     words = words_with_image(words, context.image)
     pdf = build_pdf(prediction, context, words)
     observation = build_observation(prediction, context)
@@ -196,7 +215,7 @@ def build_report(prediction: Prediction, context: ReportContext) -> ReportResour
         "presentedForm": [_attachment(pdf, context)],
     }
     report |= _copied(context)
-    provenance = _build_provenance(prediction, context, observation_reference)
+    provenance = build_provenance(prediction, context, observation_reference)
     return ReportResources(report, observation, provenance, words, pdf)
 
 
@@ -257,42 +276,3 @@ def _attachment(pdf: bytes, context: ReportContext) -> dict[str, Any]:
         "title": "Unverified AI reading",
         "creation": context.issued.isoformat(timespec="seconds"),
     }
-
-
-def _build_provenance(
-    prediction: Prediction, context: ReportContext, observation: str
-) -> dict[str, Any]:
-    """Record who launched the reading, what read it, and from what."""
-    machine = {
-        "type": {"coding": [coding(PARTICIPATION, "assembler", "Assembler")]},
-        "who": {"reference": "#model"},
-    }
-    agents: list[dict[str, Any]] = [machine]
-    if context.launched_by:
-        role = {"coding": [coding(PARTICIPATION, "enterer", "Enterer")]}
-        agents.append({"type": role, "who": _user(context.launched_by)})
-    entities = [{"role": "source", "what": {"reference": f"ImagingStudy/{context.study.id}"}}]
-    entities += [{"role": "revision", "what": {"reference": r}} for r in context.previous]
-    if context.launch_encounter:
-        encounter = {"reference": f"Encounter/{context.launch_encounter}"}
-        entities.append({"role": "source", "what": encounter | {"display": "Launched from here"}})
-    return {
-        "resourceType": "Provenance",
-        "id": context.resource_id,
-        "contained": [build_device(prediction, context.model, context.model_card)],
-        "target": [
-            {"reference": f"DiagnosticReport/{context.resource_id}"},
-            {"reference": observation},
-        ],
-        "recorded": context.issued.isoformat(timespec="milliseconds"),
-        "activity": {"coding": [coding(OPERATION, "CREATE", "create")]},
-        "agent": agents,
-        "entity": entities,
-    }
-
-
-def _user(fhir_user: str) -> dict[str, Any]:
-    """Refer to the user; one kept elsewhere by identifier, since servers refuse foreign links."""
-    if "://" in fhir_user:
-        return {"identifier": {"system": "urn:ietf:rfc:3986", "value": fhir_user}}
-    return {"reference": fhir_user}

@@ -9,7 +9,11 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import simpleSplit
 from reportlab.pdfgen.canvas import Canvas
 
-from plugin.reporting.wording import Words, date_in_words, percent
+from plugin.reporting.answer import answer_at
+from plugin.reporting.detail_words import POINTS_NOTE, PointInWords, points_in_words
+from plugin.reporting.percent import percent
+from plugin.reporting.prevalence_words import share_in_words
+from plugin.reporting.wording import Words, date_in_words
 
 if TYPE_CHECKING:
     from inference.prediction import Prediction
@@ -44,7 +48,11 @@ def build_pdf(prediction: Prediction, context: ReportContext, words: Words) -> b
     for sentence in words.sentences:
         pages.write(sentence, "Helvetica", 10, after=2)
     pages.write("", "Helvetica", 10)
-    for line in (*_numbers(prediction, context), *_machine(prediction, context)):
+    for line in (
+        *_numbers(prediction, context),
+        *_points(prediction, context),
+        *_machine(prediction, context),
+    ):
         pages.write(line, "Helvetica", 9)
     for limit in context.model.limits:
         pages.write(f"- {limit}", "Helvetica", 9)
@@ -111,8 +119,32 @@ def _head(context: ReportContext) -> list[str]:
 
 
 def _numbers(prediction: Prediction, context: ReportContext) -> list[str]:
-    known = [one for one in context.model.classes if one.key in prediction.classes]
-    return [f"{one.label}: {percent(prediction.classes[one.key])}" for one in known]
+    facts = context.model
+    answer = answer_at(prediction, facts, context.site)
+    if answer is None:
+        return []
+    lines = [
+        f"{one.label}: {percent(answer.classes[one.key])}"
+        for one in facts.classes
+        if one.key in answer.classes
+    ]
+    if answer.reference is not None:
+        target, share = facts.class_named(facts.target).label, share_in_words(answer.reference)
+        lines.append(f"The model was calibrated where {share} patients have {target}.")
+    if answer.interval is not None and facts.interval_method:
+        lines.append(f"Interval: {facts.interval_method}")
+    return lines
+
+
+def _points(prediction: Prediction, context: ReportContext) -> list[str]:
+    points = points_in_words(prediction, context.model)
+    return [*(_point(one) for one in points), POINTS_NOTE] if points else []
+
+
+def _point(point: PointInWords) -> str:
+    rates = (("sensitivity", point.sensitivity), ("specificity", point.specificity))
+    measured = ", ".join(f"{name} {rate}" for name, rate in rates if rate)
+    return f"{point.label}: {point.sentence}{f' Measured: {measured}.' if measured else ''}"
 
 
 def _machine(prediction: Prediction, context: ReportContext) -> list[str]:

@@ -11,13 +11,18 @@ from dataclasses import dataclass
 
 from inference.model_facts import ModelFacts
 from inference.prediction import Prediction
+from plugin.reporting.answer import Answer, answer_at
+from plugin.reporting.detail_words import aside_notes, extent_note
+from plugin.reporting.percent import percent
+from plugin.reporting.prevalence_words import interval_note, prevalence_note, ratio_note
+from plugin.reporting.site_prevalence import Prevalence
 
 NOT_A_DIAGNOSIS = (
     "Unverified reading by a machine, for research and demonstration: not a diagnosis. "
     "A clinician must look at the images."
 )
 # Begins the conclusion of a report without a result.
-UNREAD = "The study could not be read, so there is no probability."
+UNREAD = "The study could not be read, so there is no probability"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 FHIR_TIME = re.compile(
     r"(?P<year>\d{4})(-(?P<month>\d\d)(-(?P<day>\d\d)"
@@ -46,17 +51,6 @@ class Words:
         return " ".join((self.headline, *self.sentences))
 
 
-def percent(probability: float) -> str:
-    """Write a probability as whole percent: the one text for it on page, report and PDF.
-
-    Never "0 %" or "100 %", which would claim certainty; nor "99 %" for what is more.
-    """
-    exact = probability * 100
-    if exact < 1:
-        return "below 1 %"
-    return "above 99 %" if exact > 99 else f"{round(exact)} %"
-
-
 def date_in_words(text: str | None) -> str | None:
     """Write a FHIR date, dateTime or instant with the month in letters and the time zone named.
 
@@ -74,18 +68,24 @@ def date_in_words(text: str | None) -> str | None:
     return f"{date}, {found['clock']}" + (f" (UTC{zone})" if zone else "")
 
 
-def put_into_words(prediction: Prediction, facts: ModelFacts, *, unverifiable: bool) -> Words:
+def put_into_words(
+    prediction: Prediction,
+    facts: ModelFacts,
+    *,
+    unverifiable: bool,
+    site: Prevalence | None = None,
+) -> Words:
     """Say what the model found.
 
     Parameters
     ----------
     unverifiable : bool
         The images' patient number could not be compared; only birth date and sex agree.
+    site : Prevalence or None
+        As set for this EHR; None: the model's reference prevalence is presumed.
     """
-    if prediction.probability is None:
-        body = _unread(prediction)
-    else:
-        body = _read(prediction, prediction.probability, facts)
+    answer, target = answer_at(prediction, facts, site), facts.class_named(facts.target).label
+    body = _unread(prediction, target) if answer is None else _read(prediction, answer, target)
     notes = [caution.sentence for caution in prediction.cautions]
     if unverifiable:
         notes.append(
@@ -95,34 +95,43 @@ def put_into_words(prediction: Prediction, facts: ModelFacts, *, unverifiable: b
     return Words(body.headline, (*body.sentences, *notes, NOT_A_DIAGNOSIS))
 
 
-def _read(prediction: Prediction, probability: float, facts: ModelFacts) -> Words:
-    target = facts.class_named(facts.target).label
-    found = "Signs that fit" if prediction.positive else "No clear signs of"
-    number, threshold = percent(probability), percent(facts.operating_point.threshold)
-    # Close together the words would differ while the numbers look the same: a digit more would
-    # tell them apart, but then the same probability had two texts.
-    side = "just above" if prediction.positive else "just below"
-    beside = f"{side} the threshold" if number == threshold else f"threshold {threshold}"
-    headline = f"{found} {target}: probability {number} ({beside})."
-    known = [f"Looked only for {target}; a low score does not exclude it."]
-    if prediction.interval is not None:
-        low, high = (percent(bound) for bound in prediction.interval)
-        known.append(f"The probability may lie between {low} and {high}.")
-    note = prevalence_note(facts)
-    return Words(headline, (*known, note) if note else tuple(known))
+def meaning(answer: Answer, target: str) -> tuple[str, ...]:
+    """Say what the probability presumes, what the image adds to it, and how sure it is."""
+    notes = (
+        prevalence_note(answer, target),
+        ratio_note(answer.ratio, target),
+        interval_note(answer),
+    )
+    return tuple(note for note in notes if note)
 
 
-def prevalence_note(facts: ModelFacts) -> str | None:
-    """Say for which share of ill patients the probability was made: without, it means nothing."""
-    if facts.reference_prevalence is None:
-        return None
-    target = facts.class_named(facts.target).label
-    return (
-        f"The probability presumes that {round(100 * facts.reference_prevalence)} in 100 patients "
-        f"have {target}; where fewer have it, it is too high."
+def _read(prediction: Prediction, answer: Answer, target: str) -> Words:
+    found = "Signs that fit" if answer.positive else "No clear signs of"
+    headline = f"{found} {target}: probability {percent(answer.probability)} ({_beside(answer)})."
+    extent = extent_note(prediction.extent)
+    return Words(
+        headline,
+        (
+            f"Looked only for {target}; a low score does not exclude it.",
+            *meaning(answer, target),
+            *((extent,) if extent else ()),
+        ),
     )
 
 
-def _unread(prediction: Prediction) -> Words:
+def _beside(answer: Answer) -> str:
+    """Name the threshold, at the same prevalence as the probability.
+
+    Close together the words would differ while the numbers look the same: a digit more would tell
+    them apart, but then the same probability had two texts.
+    """
+    number, threshold = percent(answer.probability), percent(answer.threshold)
+    if number != threshold:
+        return f"threshold {threshold}"
+    near = "just " if number.endswith(" %") and number[0].isdigit() else ""
+    return f"{near}{'above' if answer.positive else 'below'} the threshold"
+
+
+def _unread(prediction: Prediction, target: str) -> Words:
     reasons = tuple(reason.sentence for reason in prediction.reasons)
-    return Words(UNREAD, reasons)
+    return Words(f"{UNREAD} of {target}.", (*reasons, *aside_notes(prediction.aside, target)))

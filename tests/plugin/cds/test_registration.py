@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from plugin.ehrs import Ehr, EhrRegistry, read_ehr
+from plugin.ehr_table import read_ehr
+from plugin.ehrs import Ehr, EhrRegistry
 from plugin.errors import SettingsError
 
 NORTH = {

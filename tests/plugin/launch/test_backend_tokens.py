@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from plugin.ehrs import Ehr, EhrRegistry, read_ehr
+from plugin.ehr_table import read_ehr
+from plugin.ehrs import Ehr, EhrRegistry
 from plugin.errors import EhrUnknown, SettingsError
 from plugin.launching.backend_tokens import BackendTokens, UnattendedDenied
 from plugin.record import Record

@@ -9,7 +9,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from plugin.ehrs import Ehr, read_ehr
+from plugin.ehr_table import read_ehr
+from plugin.ehrs import Ehr
 from plugin.scopes import BACKEND_SCOPES, DEFAULT_SCOPES
 from plugin.settings import Settings
 

@@ -16,8 +16,9 @@ from plugin.imaging.cache import ImageCache
 from plugin.imaging.patient_card import patient_identifiers, patient_line, patient_name
 from plugin.jobs.problems import may_pass, problem_from
 from plugin.reporting.image_read import image_read
+from plugin.reporting.percent import percent
 from plugin.reporting.result import result_json, view_label
-from plugin.reporting.wording import percent, put_into_words
+from plugin.reporting.wording import put_into_words
 from plugin.steps import Progress
 from smart_launch.errors import FhirUnavailable
 from tests.plugin.reading.samples import FACTS, READ, UNREAD
