@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import keras
 import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
@@ -65,7 +64,6 @@ class Distance:
         return np.asarray(distance_layers(self)(np.asarray(features, np.float32)))[:, 0]
 
 
-@keras.saving.register_keras_serializable("wetread")
 class FeatureDistance(layers.Layer):  # type: ignore[misc]
     """The distance as a layer: pooled features (batch, features) -> (batch, 1)."""
 
