@@ -52,7 +52,7 @@ def read(array: Path, runs: int) -> None:
     """Read the array `runs` times."""
     import keras
 
-    assert network.LogOdds  # importing the module registers the layer that the file names
+    assert network.Calibrated  # importing the module registers the layer that the file names
     image, facts = image_of(np.load(array)), model_facts(MODEL)
     lungs, classifier = (
         Predicted(keras.models.load_model(array.parent / f"{role}.keras"))

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from training.averaging import RunningAverage
+
 log = logging.getLogger(__name__)
 Batch = tuple[NDArray[Any], NDArray[Any]]
 
@@ -42,16 +44,27 @@ class Schedule:
 
 
 class Checkpoint:
-    """Every variable of model and optimizer after the last finished epoch, in one file."""
+    """Every variable of model and optimizer after the last finished epoch, in one file.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    average : RunningAverage, optional
+        Kept in the same file.
+    """
+
+    def __init__(self, path: Path, average: RunningAverage | None = None) -> None:
         self.path = path
+        self._average = average
 
     def save(self, model: keras.Model, epoch: int) -> None:
         """Replace the file at once, so that a killed run leaves the older one whole."""
         arrays: dict[str, Any] = {
             f"v{i:05d}": np.asarray(v) for i, v in enumerate(_variables(model))
         }
+        if self._average is not None:
+            arrays |= {f"a{i:05d}": a for i, a in enumerate(self._average.arrays)}
         partial = self.path.with_suffix(".partial.npz")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(partial, epoch=epoch, **arrays)
@@ -64,6 +77,9 @@ class Checkpoint:
         with np.load(self.path, allow_pickle=False) as stored:
             for i, variable in enumerate(_variables(model)):
                 variable.assign(stored[f"v{i:05d}"])
+            if self._average is not None:
+                names = sorted(name for name in stored.files if name.startswith("a"))
+                self._average.arrays = [stored[name] for name in names]
             return int(stored["epoch"])
 
 
@@ -79,6 +95,7 @@ def fit(
     epochs: int,
     checkpoint: Checkpoint,
     after_epoch: Callable[[int, float], None],
+    average: RunningAverage | None = None,
 ) -> None:
     """Train a compiled model, going on where the checkpoint ends.
 
@@ -96,6 +113,8 @@ def fit(
         Written after every epoch.
     after_epoch : callable
         Receives the epoch's number and its mean loss.
+    average : RunningAverage, optional
+        Looks at the weights after every step.
     """
     model.optimizer.build(model.trainable_variables)
     done = checkpoint.restore(model)
@@ -104,6 +123,8 @@ def fit(
         for batch in _ahead(batches(epoch)):
             model.optimizer.learning_rate = schedule.rate(int(model.optimizer.iterations))
             losses.append(float(model.train_on_batch(*batch)))
+            if average is not None:
+                average.look(model, int(model.optimizer.iterations))
         checkpoint.save(model, epoch + 1)
         after_epoch(epoch, float(np.mean(losses)))
 

@@ -1,9 +1,9 @@
-"""Fine-tuning of the classifier from ImageNet weights."""
+"""Fine-tuning of the classifier."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from inference.models.chest_xray import network, prepare
+from training.averaging import RunningAverage
 from training.chest_xray.crops import Crops
 from training.chest_xray.drawing import drawn_epoch, usable
 from training.chest_xray.imagenet import State, load_into
@@ -23,6 +24,7 @@ from training.fitting import Checkpoint, Schedule, fit
 
 log = logging.getLogger(__name__)
 _FORBIDDEN = -30.0
+_ADVERSARY_WIDTH = 128
 Floats = NDArray[np.float32]
 
 
@@ -31,8 +33,7 @@ def train_classifier(
     settings: Settings,
     imagenet: State | None,
     checkpoint: Path,
-    epochs: int,
-    after_epoch: Callable[[keras.Model, int, float], None] | None = None,
+    epochs: int | None = None,
 ) -> keras.Model:
     """Fine-tune on these lung boxes.
 
@@ -41,53 +42,60 @@ def train_classifier(
     crops : Crops
         Training images only.
     settings : Settings
-        Sections ``[classifier]`` and ``[draws]`` are used.
+        Sections ``[classifier]``, ``[mitigation]`` and ``[draws]`` are used.
     imagenet : dict or None
         Weights to start from; None starts from chance.
     checkpoint : pathlib.Path
         Written after every epoch; a later call goes on from it.
-    epochs : int
-        In all.
-    after_epoch : callable, optional
-        Receives the model, the epoch's number and its loss.
+    epochs : int, optional
+        In all; as in the settings where None.
 
     Returns
     -------
     keras.Model
-        See ``network.classifier``.
+        See ``network.classifier``; without what only training needed.
 
     Raises
     ------
     TableError
         If no image is left to train on.
     """
-    own = settings.classifier
-    keras.utils.set_random_seed(settings.seed)
-    model = network.classifier(prepare.INPUT_SIDE, len(settings.classes), own.dropout)
-    if imagenet is not None:
-        load_into(model, imagenet)
-    _freeze(model, own.frozen_stages)
-    optimizer = keras.optimizers.AdamW(own.learning_rate, weight_decay=own.weight_decay)
-    model.compile(optimizer, partial(allowed_cross_entropy, classes=len(settings.classes)))
+    own, epochs = settings.classifier, epochs or settings.classifier.epochs
     part = crops.of(tuple(row for row in crops.rows if usable(row, settings)))
     if not part.rows:
         raise TableError("training must have images in which lungs were found; there are none")
-    schedule = Schedule(own.learning_rate, own.warm_up_steps, epochs * own.steps_per_epoch)
+    sources = tuple(sorted({row.source for row in part.rows}))
+    keras.utils.set_random_seed(settings.seed)
+    model = new_classifier(settings, imagenet)
+    whole = _with_helpers(model, len(sources), settings)
+    layout = TargetLayout(len(settings.classes))
+    optimizer = keras.optimizers.AdamW(own.learning_rate, weight_decay=own.weight_decay)
+    whole.compile(optimizer, partial(layout.loss, settings=settings))
+    total = epochs * own.steps_per_epoch
+    schedule = Schedule(own.learning_rate, own.warm_up_steps, total)
+    average = RunningAverage(settings.mitigation.averaging, first_step=total // 2)
 
     def told(epoch: int, loss: float) -> None:
         log.info("%s: epoch %d of %d, loss %.4f", checkpoint.stem, epoch + 1, epochs, loss)
-        if after_epoch is not None:
-            after_epoch(model, epoch, loss)
 
-    fit(model, partial(drawn_epoch, part, settings), schedule, epochs, Checkpoint(checkpoint), told)
+    batches = partial(drawn_epoch, part, settings, sources)
+    fit(whole, batches, schedule, epochs, Checkpoint(checkpoint, average), told, average)
+    average.put_into(whole)
     return model
 
 
-def allowed_cross_entropy(wanted: Any, logits: Any, classes: int) -> Any:
-    """Cross-entropy among the classes that a row may speak about; see ``drawing.targets``."""
-    allowed = wanted[:, classes:]
-    chances = ops.log_softmax(ops.where(allowed > 0, logits, _FORBIDDEN), axis=-1)
-    return -ops.sum(wanted[:, :classes] * chances, axis=-1)
+def new_classifier(settings: Settings, imagenet: State | None) -> keras.Model:
+    """The network before fine-tuning: ImageNet's weights, a head from chance."""
+    own = settings.classifier
+    model = network.classifier(
+        prepare.INPUT_SIDE, len(settings.classes), own.dropout, own.backbone,
+        "imagenet" if imagenet is not None else None,
+    )  # fmt: skip
+    if own.backbone == network.OWN_BACKBONE:
+        if imagenet is not None:
+            load_into(model, imagenet)
+        _freeze(model, own.frozen_stages)
+    return model
 
 
 def _freeze(model: keras.Model, stages: int) -> None:
@@ -100,6 +108,64 @@ def _freeze(model: keras.Model, stages: int) -> None:
             layer.trainable = False
 
 
+def _with_helpers(model: keras.Model, sources: int, settings: Settings) -> keras.Model:
+    """Add what only training needs: an opacity output and, if wanted, the adversary."""
+    pooled = model.get_layer(network.POOL).output
+    opacity = keras.layers.Dense(1, name="opacity")(pooled)
+    told = [model.output, opacity]
+    if settings.mitigation.adversary:
+        turned = GradientReversal(settings.mitigation.adversary, name="reversal")(pooled)
+        hidden = keras.layers.Dense(_ADVERSARY_WIDTH, activation="relu", name="spy")(turned)
+        told.append(keras.layers.Dense(sources, name="source")(hidden))
+    joined = keras.layers.Concatenate(name="outputs")(told)
+    return keras.Model(model.input, joined, name="training_classifier")
+
+
+class GradientReversal(keras.layers.Layer):  # type: ignore[misc]
+    """Passes its input on; the gradient comes back reversed and weighted.
+
+    References
+    ----------
+    Ganin and Lempitsky, Unsupervised domain adaptation by backpropagation, ICML 2015.
+    """
+
+    def __init__(self, weight: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.weight = weight
+
+    def call(self, features: Any) -> Any:
+        """Same value; its derivative is -weight."""
+        return -self.weight * features + ops.stop_gradient((1 + self.weight) * features)
+
+
+@dataclass(frozen=True)
+class TargetLayout:
+    """Where what lies in a row of ``drawing.targets``."""
+
+    classes: int
+
+    def loss(self, wanted: Any, outputs: Any, settings: Settings) -> Any:
+        """Cross-entropy among the allowed classes, plus opacity, plus the adversary."""
+        classes, mitigation = self.classes, settings.mitigation
+        total = allowed_cross_entropy(wanted[:, : 2 * classes], outputs[:, :classes], classes)
+        if mitigation.opacity_loss:
+            opaque, weight = wanted[:, 2 * classes], wanted[:, 2 * classes + 1]
+            logit = outputs[:, classes]
+            cross = ops.softplus(logit) - opaque * logit
+            total = total + mitigation.opacity_loss * weight * cross
+        if mitigation.adversary:
+            chances = ops.log_softmax(outputs[:, classes + 1 :], axis=-1)
+            total = total - ops.sum(wanted[:, 2 * classes + 2 :] * chances, axis=-1)
+        return total
+
+
+def allowed_cross_entropy(wanted: Any, logits: Any, classes: int) -> Any:
+    """Cross-entropy among the classes that a row may speak about; see ``drawing.targets``."""
+    allowed = wanted[:, classes:]
+    chances = ops.log_softmax(ops.where(allowed > 0, logits, _FORBIDDEN), axis=-1)
+    return -ops.sum(wanted[:, :classes] * chances, axis=-1)
+
+
 def predicted(model: keras.Model, inputs: Floats) -> Floats:
     """Logits, float32, shape (images, classes)."""
-    return np.asarray(model.predict(inputs, batch_size=32, verbose=0), np.float32)
+    return np.asarray(model.predict(inputs, batch_size=64, verbose=0), np.float32)

@@ -6,11 +6,11 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.models.chest_xray import prepare
+from training.chest_xray.augmentation import Picture
 from training.chest_xray.table import Row, read_pixels
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,10 @@ class Crops:
     def crop(self, index: int) -> prepare.Crop:
         """One image's lung box."""
         return prepare.Crop(self.equalised[index], self.hull[index])
+
+    def picture(self, index: int) -> Picture:
+        """One image's lung box with its lungs, for augmentation."""
+        return Picture(self.equalised[index], self.hull[index], self.lungs[index])
 
     def of(self, rows: tuple[Row, ...]) -> Crops:
         """The part that belongs to these rows, in this object's order."""
@@ -95,7 +99,7 @@ def _compute(
         try:
             lungs = prepare.find_lungs(picture, finder)
             part = prepare.crop(picture, lungs)
-            parts.append((part.equalised, part.hull, _mask_in_box(lungs, picture.shape)))
+            parts.append((part.equalised, part.hull, prepare.lungs_in_box(lungs, picture.shape)))
             found[number] = True
         except prepare.NoLungs as reason:
             log.info("%s refused: %s", row.path, reason.code)
@@ -104,17 +108,3 @@ def _compute(
     shape = (-1, prepare.INPUT_SIDE, prepare.INPUT_SIDE)
     arrays = [np.array([p[i] for p in parts], np.uint8).reshape(shape) for i in range(3)]
     return found, arrays[0], arrays[1], arrays[2]
-
-
-def _mask_in_box(lungs: prepare.Lungs, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The marked lungs in the coordinates of the classifier's input."""
-    top, left, bottom, right = lungs.part
-    whole = np.zeros(shape, np.uint8)
-    size = (right - left, bottom - top)
-    whole[top:bottom, left:right] = cv2.resize(lungs.mask, size, interpolation=cv2.INTER_NEAREST)
-    rows, columns = shape
-    y0, y1 = round(lungs.box[0] * rows), round(lungs.box[2] * rows)
-    x0, x1 = round(lungs.box[1] * columns), round(lungs.box[3] * columns)
-    side = (prepare.INPUT_SIDE, prepare.INPUT_SIDE)
-    cut = cv2.resize(whole[y0:y1, x0:x1], side, interpolation=cv2.INTER_NEAREST)
-    return np.asarray(cut, np.uint8)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.chest_xray.operating_point import OperatingPoint, probabilities
+from training.chest_xray.calibration import Calibration
 from training.chest_xray.settings import Settings
 from training.chest_xray.table import Row
 from training.intervals import Interval, area_under_curve, rate
 
 Figures = dict[str, Any]
+# How the beam went: back to front, front to back (standing or lying), not stated.
+VIEWS = ("PA", "AP", "unknown")
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,17 @@ class Predictions:
 
 
 def predictions(
-    logits: NDArray[np.float32], rows: tuple[Row, ...], point: OperatingPoint
+    logits: NDArray[np.float32], rows: tuple[Row, ...], calibration: Calibration, target: int
 ) -> Predictions:
     """Calibrate logits."""
-    return Predictions(rows, probabilities(logits, point.temperature))
+    return Predictions(rows, calibration.classes(logits, target))
+
+
+def joined(parts: Iterable[Predictions]) -> Predictions:
+    """Several predictions as one."""
+    everything = tuple(parts)
+    rows = tuple(row for part in everything for row in part.rows)
+    return Predictions(rows, np.concatenate([part.probabilities for part in everything]))
 
 
 class Evaluator:
@@ -55,12 +64,13 @@ class Evaluator:
 
     def summary(self, all_ages: Predictions) -> Figures:
         """Every figure of one set of predictions, as JSON."""
-        adults = all_ages.of(lambda row: not row.child)
+        adults = all_ages.of(_adult)
         sources = sorted({row.source for row in adults.rows})
         cells = sorted({row.cell for row in all_ages.rows})
         return {
             "adults": self.pooled(adults),
             "within_source": {s: self.pooled(_source(adults, s)) for s in sources},
+            "by_view": {v: self.pooled(_view(adults, v)) for v in VIEWS},
             "called_covid": {c: self.called(_cell(all_ages, c)).as_json() for c in cells},
             "healthy_adults_called_covid": self.called(adults.of(_healthy)).as_json(),
             "children_called_covid": self.called(all_ages.of(lambda r: r.child)).as_json(),
@@ -92,6 +102,53 @@ class Evaluator:
             "sensitivity": self.called(sick).as_json(),
             "specificity": specificity.as_json(),
         }
+
+    def unseen(self, left_out: Predictions, beside: Predictions) -> Figures:
+        """Figures on sources that a network never saw.
+
+        Where they hold one class only, the other one comes from ``beside``: images of the held-out
+        fold from sources that trained.
+        """
+        target = self._settings.target
+        adults, known = left_out.of(_adult), beside.of(_adult)
+        sick = known.of(lambda row: row.label == target)
+        against = joined((adults.of(lambda row: row.label != target), sick))
+        return {
+            **self.summary(left_out),
+            "against_known_covid": {
+                "auc": self._area(against, lambda row: row.label == target).as_json(),
+                "known_covid_found": self.called(sick).as_json(),
+            },
+            "specificity_at": self._specificities(adults, sick),
+            "others_called_covid": self.called(
+                adults.of(lambda row: row.label == "pneumonia_other")
+            ).as_json(),
+            "score_follows_opacity": self.follows_opacity(adults).as_json(),
+        }
+
+    def _specificities(self, adults: Predictions, known: Predictions) -> Figures:
+        """Specificity at fixed sensitivities, on the unseen sources' own sick where they have any.
+
+        The threshold is read off the same images, so it is a point of their ROC curve, not what a
+        site would get.
+        """
+        target = self._settings.target
+        own = adults.of(lambda row: row.label == target)
+        sick = own if own.rows else known
+        well = adults.of(lambda row: row.label != target)
+        if not sick.rows or not well.rows:
+            return {}
+        return {
+            f"{aimed:.2f}": self._rate(
+                well, self._scores(well) < np.quantile(self._scores(sick), 1 - aimed)
+            ).as_json()
+            for aimed in (0.8, 0.9)
+        }
+
+    def follows_opacity(self, part: Predictions) -> Interval:
+        """Area under the curve of the target's score for opaque against clear lungs inside nih."""
+        judged = part.of(lambda row: row.radiologists in ("Normal", "Lung Opacity"))
+        return self._area(judged, lambda row: row.radiologists == "Lung Opacity")
 
     def called(self, part: Predictions) -> Interval:
         """Share at or above the threshold."""
@@ -139,8 +196,16 @@ def _source(part: Predictions, source: str) -> Predictions:
     return part.of(lambda row: row.source == source)
 
 
+def _view(part: Predictions, view: str) -> Predictions:
+    return part.of(lambda row: (row.view or "unknown").startswith(view))
+
+
 def _cell(part: Predictions, cell: str) -> Predictions:
     return part.of(lambda row: row.cell == cell)
+
+
+def _adult(row: Row) -> bool:
+    return not row.child
 
 
 def _healthy(row: Row) -> bool:

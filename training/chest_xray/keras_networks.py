@@ -7,6 +7,7 @@ Used to compare ``model.predict`` with ONNX Runtime, and to serve the Keras netw
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from training.chest_xray.settings import load_settings
 from training.errors import WeightsError
 
 Floats = NDArray[np.float32]
+_PLAIN = {"slope": 1.0, "intercept": 0.0, "prior": 0.0}
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ def load_networks(folder: Path) -> dict[str, keras.Model]:
     Returns
     -------
     dict of str to keras.Model
-        ``"lungs"``: (batch, 128, 128, 1) -> same shape; ``"classifier"``: (batch, 160, 160, 1) ->
-        probabilities and activation map, as in the ONNX file (the temperature is in its weights).
+        ``"lungs"``: (batch, FINDER_SIDE, FINDER_SIDE, 1) -> same shape; ``"classifier"``: (batch,
+        INPUT_SIDE, INPUT_SIDE, 1) -> probabilities and activation map, as in the ONNX file.
 
     Raises
     ------
@@ -68,7 +70,9 @@ def load_networks(folder: Path) -> dict[str, keras.Model]:
     graph = onnx.load(folder / "weights" / "classifier.onnx").graph
     _fill(trained, graph)
     trained.get_layer(network.HEAD).set_weights(_dense(graph, len(settings.classes)))
-    served = network.served_classifier(trained, settings.target_index, temperature=1.0)
+    written = json.loads((folder / "trained.json").read_text("utf-8")).get("scale", _PLAIN)
+    scale = network.TargetScale(settings.target_index, **written)
+    served = network.served_classifier(trained, scale)
     return {"lungs": lungs, "classifier": served}
 
 
@@ -123,7 +127,7 @@ def _dense(graph: Any, classes: int) -> list[Floats]:
     for node in graph.node:
         for name in node.input:
             values = constants.get(name)
-            if node.op_type == "MatMul" and values is not None:
+            if node.op_type == "MatMul" and values is not None and values.shape[-1] == classes:
                 found["kernel"] = values
             if node.op_type == "Add" and values is not None and values.shape == (classes,):
                 found["bias"] = values
@@ -133,4 +137,9 @@ def _dense(graph: Any, classes: int) -> list[Floats]:
 
 
 def _constants(graph: Any) -> dict[str, Floats]:
-    return {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    """Stored weights by name; those kept in float16 also under the name of their widened form."""
+    stored = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Cast" and node.input[0] in stored:
+            stored[node.output[0]] = stored[node.input[0]].astype(np.float32)
+    return stored

@@ -1,8 +1,7 @@
-"""Fitting of both networks of the model: first the lungs, then what they show."""
+"""The networks that look before the classifier does: lungs, orientation; and the lung boxes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,63 +10,63 @@ import numpy as np
 
 from inference.models.chest_xray import prepare
 from inference.runtimes import open_network
-from training.chest_xray.classifier import train_classifier
 from training.chest_xray.crops import Crops, make_crops
-from training.chest_xray.imagenet import State
 from training.chest_xray.lung_finder import dice, load_masked, train_lung_finder
 from training.chest_xray.settings import Settings
-from training.chest_xray.splits import Split
 from training.chest_xray.table import Row
 from training.export import export_onnx
+from training.half_weights import halve_weights
+
+# Largest difference that weights of half the size may make to an output.
+_HALF_TOLERANCE = 2e-2
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """What fitting leaves.
+class LungBoxes:
+    """The lung finder and what it found.
 
     Attributes
     ----------
-    lung_finder : pathlib.Path
-        The exported lung finder, with which all lung boxes were made.
-    lung_finder_sha256 : str
+    finder : pathlib.Path
+        The exported lung finder.
+    sha256 : str
         Of that file.
     dice : dict
         Mean Dice coefficient per source on the held-out fold.
     crops : Crops
         Lung boxes of all images.
-    classifier : keras.Model
-        See ``network.classifier``.
     """
 
-    lung_finder: Path
-    lung_finder_sha256: str
+    finder: Path
+    sha256: str
     dice: dict[str, float]
     crops: Crops
-    classifier: keras.Model
 
 
-def fit_networks(
-    split: Split, data: Path, settings: Settings, imagenet: State | None, work: Path
-) -> Fitted:
-    """Train the lung finder, cut out all lung boxes with it, fine-tune the classifier."""
-    masked = load_masked(data, split.all)
+def find_lung_boxes(rows: tuple[Row, ...], data: Path, settings: Settings, work: Path) -> LungBoxes:
+    """Train the lung finder and cut out all lung boxes with it."""
+    masked = load_masked(data, rows)
     finder = train_lung_finder(masked, settings, work)
     held_out = masked.of(lambda row: row.fold == settings.folds.held_out)
-    sources = sorted({row.source for row in held_out.rows})
-    overlap = {s: round(dice(finder, held_out.of(_from(s))), 4) for s in sources}
+    overlap = {
+        source: round(dice(finder, held_out.of(lambda row, s=source: row.source == s)), 4)  # type: ignore[misc]
+        for source in sorted({row.source for row in held_out.rows})
+    }
     path = work / "lung_finder.onnx"
-    shape = (2, prepare.FINDER_SIDE, prepare.FINDER_SIDE, 1)
-    sha256 = export_onnx(finder, path, np.random.default_rng(0).random(shape, np.float32))
+    sha256 = export_onnx(finder, path, _probe(prepare.FINDER_SIDE))
     # Lung boxes come from the exported network: training sees exactly what serving will see.
     served = open_network(path.read_bytes(), "onnx", settings.threads)
     key = f"{prepare.PREPARE_VERSION}-{sha256}"
-    crops = make_crops(data, split.all, lambda array: served.run(array)[0], key, work)
-    classifier = train_classifier(
-        crops.of(split.training), settings, imagenet, work / "classifier.npz",
-        settings.classifier.epochs,
-    )  # fmt: skip
-    return Fitted(path, sha256, overlap, crops, classifier)
+    crops = make_crops(data, rows, lambda array: served.run(array)[0], key, work)
+    return LungBoxes(path, sha256, overlap, crops)
 
 
-def _from(source: str) -> Callable[[Row], bool]:
-    return lambda row: row.source == source
+def _probe(side: int) -> np.ndarray:  # type: ignore[type-arg]
+    return np.random.default_rng(0).random((2, side, side, 1), np.float32)
+
+
+def export_classifier(model: keras.Model, path: Path) -> str:
+    """Write a network that sees lung boxes; SHA-256 of the file."""
+    probe = _probe(prepare.INPUT_SIDE)
+    export_onnx(model, path, probe)
+    return halve_weights(path, probe, _HALF_TOLERANCE)

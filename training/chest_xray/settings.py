@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.chest_xray.gate_settings import (
+    NoveltySettings,
+    OcclusionSettings,
+    OrientationSettings,
+)
 from training.errors import SettingsError
 
 
 @dataclass(frozen=True)
 class Folds:
-    """Which folds are kept from training: one for the report, one for choices."""
+    """``held_out`` is opened once, for the report; ``choices`` stops and judges trials."""
 
     held_out: int
     choices: int
@@ -42,13 +47,48 @@ class ClassifierSettings:
     dropout: float
     label_smoothing: float
     frozen_stages: int
+    backbone: str
 
 
 @dataclass(frozen=True)
-class Shorter:
-    """Runs that only measure (a source left out, lungs blanked) have fewer epochs."""
+class Mitigation:
+    """What is done against shortcuts; 0 or false turns a part off.
 
-    epochs: int
+    Attributes
+    ----------
+    frame_swap, amplitude_mix, degraded : float
+        Share of the drawn pictures that get the frame of another source, its coarse contrast, or
+        another history of compression and sharpening.
+    opacity_loss : float
+        Weight of telling opacity from none, where one source holds both.
+    averaging : float
+        Decay of the running average of the weights, taken every five steps over the second half.
+    adversary : float
+        Weight of telling the source, reversed at the features (Ganin 2015).
+    children : str
+        "apart": children say nothing about the target; "speak": they count as without it;
+        "none": they do not train.
+    """
+
+    frame_swap: float
+    amplitude_mix: float
+    degraded: float
+    opacity_loss: float
+    averaging: float
+    adversary: float
+    children: str
+
+
+@dataclass(frozen=True)
+class CalibrationSettings:
+    """``prevalence``: the share of the target class that the probabilities are given for.
+
+    ``rule_out`` and ``rule_in``: the sensitivity and the specificity that these points aim at.
+    """
+
+    prevalence: float
+    rule_out: float
+    rule_in: float
 
 
 @dataclass(frozen=True)
@@ -69,7 +109,11 @@ class Settings:
     folds: Folds
     lung_finder: LungFinderSettings
     classifier: ClassifierSettings
-    shorter: Shorter
+    mitigation: Mitigation
+    calibration: CalibrationSettings
+    orientation: OrientationSettings
+    novelty: NoveltySettings
+    occlusion: OcclusionSettings
     draws: dict[str, float]
     report: Report
 
@@ -83,7 +127,11 @@ _SECTIONS = {
     "folds": Folds,
     "lung_finder": LungFinderSettings,
     "classifier": ClassifierSettings,
-    "shorter": Shorter,
+    "mitigation": Mitigation,
+    "calibration": CalibrationSettings,
+    "orientation": OrientationSettings,
+    "novelty": NoveltySettings,
+    "occlusion": OcclusionSettings,
     "report": Report,
 }
 

@@ -7,7 +7,9 @@ average pooling and one dense layer, so that the class activation map needs no g
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
@@ -17,7 +19,9 @@ from keras import layers, ops
 BATCH_NORM_EPSILON = 1e-3
 BATCH_NORM_MOMENTUM = 0.99
 FEATURE_MAP = "feature_map"
+POOL = "pool"
 HEAD = "head"
+OWN_BACKBONE = "efficientnet_lite0"
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,56 @@ def _block(x: Any, name: str, stage: Stage, stride: int) -> Any:
     return x
 
 
-def backbone(pixels: int) -> keras.Model:
+def backbone(pixels: int, name: str = OWN_BACKBONE, weights: str | None = None) -> keras.Model:
+    """A network without its classifier, for one grey channel.
+
+    Parameters
+    ----------
+    pixels : int
+        Side of the square input.
+    name : str
+        ``"efficientnet_lite0"``, or a network of ``keras.applications`` such as ``"InceptionV3"``.
+    weights : str or None
+        What ``keras.applications`` shall start from ("imagenet", a file, or None: chance). It does
+        not concern EfficientNet-Lite0, whose weights training sets.
+
+    Returns
+    -------
+    keras.Model
+        (batch, pixels, pixels, 1) in 0..1 -> (batch, cells, cells, features).
+
+    Raises
+    ------
+    ValueError
+        ``keras.applications`` has no network of this name.
+    """
+    if name == OWN_BACKBONE:
+        return efficientnet_lite0(pixels)
+    build = getattr(keras.applications, name, None)
+    if not callable(build):
+        raise ValueError(f"the backbone must be one of keras.applications; got {name!r}")
+    image = keras.Input((pixels, pixels, 1), name="image")
+    colours = layers.Concatenate(name="three_channels")([image, image, image])
+    # The functions that scale an application's input live in the module that defines it.
+    scale = sys.modules[build.__module__].preprocess_input
+    x = Scaled(scale, name="scale")(colours)
+    base = build(include_top=False, weights=weights, input_shape=(pixels, pixels, 3))
+    return keras.Model(image, layers.Identity(name=FEATURE_MAP)(base(x)), name=name.lower())
+
+
+class Scaled(layers.Layer):  # type: ignore[misc]
+    """An application's own scaling of 0..255, on 0..1."""
+
+    def __init__(self, scale: Callable[[Any], Any], **options: Any) -> None:
+        super().__init__(**options)
+        self.scale = scale
+
+    def call(self, image: Any) -> Any:
+        """(..., 3) -> the same shape."""
+        return self.scale(image * 255.0)
+
+
+def efficientnet_lite0(pixels: int) -> keras.Model:
     """EfficientNet-Lite0 without its classifier.
 
     Parameters
@@ -93,73 +146,134 @@ def backbone(pixels: int) -> keras.Model:
     return keras.Model(image, layers.Identity(name=FEATURE_MAP)(x), name="efficientnet_lite0")
 
 
-def classifier(pixels: int, classes: int, dropout: float) -> keras.Model:
-    """The network that is fine-tuned.
+def classifier(
+    pixels: int,
+    classes: int,
+    dropout: float,
+    name: str = OWN_BACKBONE,
+    weights: str | None = None,
+) -> keras.Model:
+    """The network that is fine-tuned; see :func:`backbone` for the arguments.
 
     Returns
     -------
     keras.Model
         (batch, pixels, pixels, 1) in 0..1 -> logits (batch, classes).
     """
-    base = backbone(pixels)
-    x = layers.GlobalAveragePooling2D(name="pool")(base.output)
+    base = backbone(pixels, name, weights)
+    x = layers.GlobalAveragePooling2D(name=POOL)(base.output)
     x = layers.Dropout(dropout, name="dropout")(x)
     logits = layers.Dense(classes, name=HEAD)(x)
     return keras.Model(base.input, logits, name="classifier")
 
 
-def served_classifier(trained: keras.Model, target: int, temperature: float) -> keras.Model:
-    """What is exported: calibrated probabilities, and the activation map of the target class.
+def served_classifier(
+    trained: keras.Model, scale: TargetScale, extras: Mapping[str, layers.Layer] | None = None
+) -> keras.Model:
+    """What is exported: calibrated probabilities, the map of the target class, and more.
 
     The dense layer is applied to every cell of the feature map. Because it is linear, the mean
-    of the cells' logits is the image's logits. The map is the log-odds of the target class at each
-    cell, that is, what the model would answer if the whole image looked like that cell: an
-    absolute scale, comparable between images.
+    of the cells' logits is the image's logits. The map is the log-likelihood ratio of the target
+    class at each cell, that is, how much the model's belief would change if the whole image looked
+    like that cell: an absolute scale, comparable between images.
 
     Parameters
     ----------
     trained : keras.Model
         As built by :func:`classifier`.
-    target : int
-        Which class the map is of.
-    temperature : float
-        The logits are divided by it (Guo 2017).
+    scale : TargetScale
+        From log-odds to a probability.
+    extras : mapping
+        Name of a further output -> layer on the pooled features, in the order of the outputs.
 
     Returns
     -------
     keras.Model
-        Same input -> ``probabilities`` (batch, classes) and ``activation`` (batch, rows, columns).
+        Same input -> ``probabilities`` (batch, classes), ``activation`` (batch, rows, columns), and
+        the extras.
     """
     features = trained.get_layer(FEATURE_MAP).output
     head = trained.get_layer(HEAD)
     cells = layers.Dense(head.units, name="cells")  # acts on the last axis of any shape
     logits = cells(features)
     pooled = layers.GlobalAveragePooling2D(name="mean_logits")(logits)
-    probabilities = layers.Softmax(name="probabilities")(pooled)
-    activation = LogOdds(target, name="activation")(logits)
-    model = keras.Model(trained.input, [probabilities, activation], name="served_classifier")
-    cells.set_weights([values / temperature for values in head.get_weights()])
+    probabilities = Calibrated(scale, name="probabilities")(pooled)
+    activation = LikelihoodRatio(scale, name="activation")(logits)
+    outputs = [probabilities, activation]
+    if extras:
+        average = layers.GlobalAveragePooling2D(name="mean_features")(features)
+        outputs += [layer(average) for layer in extras.values()]
+    model = keras.Model(trained.input, outputs, name="served_classifier")
+    cells.set_weights(head.get_weights())
     return model
 
 
-@keras.saving.register_keras_serializable("wetread")
-class LogOdds(layers.Layer):  # type: ignore[misc]
-    """Logits of one class against all others together, along the last axis."""
+@dataclass(frozen=True)
+class TargetScale:
+    """From the network's log-odds of the target class to a probability.
 
-    def __init__(self, target: int, **options: Any) -> None:
+    Attributes
+    ----------
+    target : int
+        Index of the class.
+    slope, intercept : float
+        probability = sigmoid(slope * log-odds + intercept).
+    prior : float
+        Log-odds of the prevalence that the probabilities are given for.
+    """
+
+    target: int
+    slope: float
+    intercept: float
+    prior: float
+
+    def log_odds(self, logits: Any) -> Any:
+        """Calibrated log-odds, (..., classes) -> (...)."""
+        wanted = logits[..., self.target]
+        rest = ops.logsumexp(self.others(logits), axis=-1)
+        return self.slope * (wanted - rest) + self.intercept
+
+    def others(self, logits: Any) -> Any:
+        """The logits of all other classes, (..., classes - 1)."""
+        before, after = logits[..., : self.target], logits[..., self.target + 1 :]
+        return ops.concatenate([before, after], axis=-1)
+
+
+@keras.saving.register_keras_serializable("wetread")
+class Calibrated(layers.Layer):  # type: ignore[misc]
+    """Logits to probabilities: the target's calibrated, the others share the rest as they did."""
+
+    def __init__(self, scale: TargetScale | dict[str, Any], **options: Any) -> None:
         super().__init__(**options)
-        self.target = target
+        self.scale = scale if isinstance(scale, TargetScale) else TargetScale(**scale)
 
     def call(self, logits: Any) -> Any:
-        """(..., classes) -> (...)."""
-        wanted = logits[..., self.target]
-        before, after = logits[..., : self.target], logits[..., self.target + 1 :]
-        others = ops.concatenate([before, after], axis=-1)
-        return wanted - ops.logsumexp(others, axis=-1)
+        """(batch, classes) -> the same shape, each row sums to 1."""
+        target = self.scale.target
+        wanted = ops.expand_dims(ops.sigmoid(self.scale.log_odds(logits)), -1)
+        rest = ops.softmax(self.scale.others(logits), axis=-1) * (1 - wanted)
+        return ops.concatenate([rest[:, :target], wanted, rest[:, target:]], axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """What Keras needs to build the layer again."""
-        return {**super().get_config(), "target": self.target}
+        return {**super().get_config(), "scale": asdict(self.scale)}
+
+
+@keras.saving.register_keras_serializable("wetread")
+class LikelihoodRatio(layers.Layer):  # type: ignore[misc]
+    """Logits to the logarithm of the likelihood ratio of the target class."""
+
+    def __init__(self, scale: TargetScale | dict[str, Any], **options: Any) -> None:
+        super().__init__(**options)
+        self.scale = scale if isinstance(scale, TargetScale) else TargetScale(**scale)
+
+    def call(self, logits: Any) -> Any:
+        """(..., classes) -> (...)."""
+        return self.scale.log_odds(logits) - self.scale.prior
+
+    def get_config(self) -> dict[str, Any]:
+        """What Keras needs to build the layer again."""
+        return {**super().get_config(), "scale": asdict(self.scale)}
 
 
 def lung_finder(pixels: int, widths: tuple[int, ...] = (16, 32, 64, 96)) -> keras.Model:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.model_folder import Prepared, Refusal
+from inference.models.chest_xray.orientation import ROLE, check_orientation
 from inference.prediction import Reason
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ WORKING_SIDE = 384
 _BORDER_LIMIT = 0.2
 _BORDER_CONTRAST = 0.04
 _MARGIN = 0.04
+# Cells of the classifier's map along a side.
+_CELLS = 4
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,16 @@ def prepare(image: Image, networks: Networks) -> Prepared | Refusal:
         ``array`` is float32, shape (1, INPUT_SIDE, INPUT_SIDE, 1), 0..1; ``box`` is the lung box.
     """
     picture = working_picture(image.pixels)
+    network = networks.get(ROLE)
+    top, left, bottom, right = trimmed(picture)
+    if network and (wrong := check_orientation(picture[top:bottom, left:right], network)):
+        return Refusal((wrong,))
     try:
         lungs = find_lungs(picture, lambda array: networks["lungs"].run(array)[0])
     except NoLungs as reason:
         return Refusal((Reason(reason.code, reason.sentence),))
     array = compose(crop(picture, lungs))[None, :, :, None]
-    return Prepared(array, lungs.box)
+    return Prepared(array, lungs.box, organ=widened(lungs_in_box(lungs, picture.shape)))
 
 
 def working_picture(pixels: Floats) -> Floats:
@@ -257,6 +264,44 @@ def crop(picture: Floats, lungs: Lungs) -> Crop:
     counts = np.bincount(levels[hull > 0], minlength=1024).cumsum()
     table = counts * (255.0 / max(int(counts[-1]), 1))
     return Crop(np.rint(table[levels]).astype(np.uint8), hull)
+
+
+def lungs_in_box(lungs: Lungs, shape: tuple[int, ...]) -> Bytes:
+    """The marked lungs in the coordinates of the classifier's input.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, shape (INPUT_SIDE, INPUT_SIDE), 1 = lung.
+    """
+    top, left, bottom, right = lungs.part
+    whole = np.zeros(shape, np.uint8)
+    size = (right - left, bottom - top)
+    whole[top:bottom, left:right] = cv2.resize(lungs.mask, size, interpolation=cv2.INTER_NEAREST)
+    rows, columns = shape
+    y0, y1 = round(lungs.box[0] * rows), round(lungs.box[2] * rows)
+    x0, x1 = round(lungs.box[1] * columns), round(lungs.box[3] * columns)
+    side = (INPUT_SIDE, INPUT_SIDE)
+    cut = cv2.resize(whole[y0:y1, x0:x1], side, interpolation=cv2.INTER_NEAREST)
+    return np.asarray(cut, np.uint8)
+
+
+def widened(marked: Bytes) -> Floats:
+    """The lungs, widened by half a cell of the map, which is too coarse to end at an edge.
+
+    Parameters
+    ----------
+    marked : numpy.ndarray
+        As :func:`lungs_in_box` gives it.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, same shape, 0 or 1.
+    """
+    width = INPUT_SIDE // _CELLS | 1
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    return np.asarray(cv2.dilate(marked, around), np.float32)
 
 
 def compose(part: Crop, sharpness: int = SHARPNESS_SIDE) -> Floats:
