@@ -15,7 +15,13 @@ import pytest
 from inference.golden import phantom
 
 # These import TensorFlow; `make test` runs them in .venv-train.
-_NEED_TENSORFLOW = ["test_extent.py", "test_figures.py", "test_networks.py", "test_run.py"]
+_NEED_TENSORFLOW = [
+    "test_extent.py",
+    "test_figures.py",
+    "test_networks.py",
+    "test_plots.py",
+    "test_run.py",
+]
 collect_ignore = [] if find_spec("keras") else _NEED_TENSORFLOW
 
 

@@ -84,7 +84,7 @@ def running_app(
     services: Services = made.extensions[EXTENSION]
     with services.database.session() as session:
         facts = {"title": "Chest X-ray", "modalities": ["CR", "DX"], "limits": []}
-        session.add(InstalledModel(name="chest_xray", facts=facts, card="", updated_at=0.0))
+        session.add(InstalledModel(name="chest_xray", facts=facts, updated_at=0.0))
     while not running_ehr.asked("/cds-keys"):  # at the start; tests count what comes later
         time.sleep(0.01)
     yield made
