@@ -10,7 +10,7 @@ hospital is such a source.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,15 +20,16 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from training.chest_xray.gate_settings import NoveltySettings
+from training.chest_xray.protocol import Fitting
 from training.chest_xray.table import Row
+from training.errors import TableError
 
 Floats = NDArray[np.float32]
 Method = Literal["knn", "mahalanobis", "mahalanobis_by_class"]
 METHODS: tuple[Method, ...] = ("knn", "mahalanobis", "mahalanobis_by_class")
-# One hospital under two names: left out together.
-_SAME_SOURCE = {"rsna_normal": "nih"}
 # A quantile of fewer images than this is their maximum, which says nothing.
 _LEAST_IMAGES = 50
+_CHILDREN, _KNOWN = "children_refused", "known_sources_refused"
 
 
 @dataclass(frozen=True)
@@ -158,10 +159,55 @@ class Novelty:
         return {"method": self.distance.method, "threshold": round(self.threshold, 6)}
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """What a network makes of a source that neither trained it nor is in the reference.
+
+    Attributes
+    ----------
+    name : str
+        The source or sources.
+    reference : numpy.ndarray
+        float32, shape (images, features): adults that trained that network.
+    rows : tuple of Row
+        Of the reference.
+    unseen : numpy.ndarray
+        float32, shape (images, features): adults of the source left out.
+    """
+
+    name: str
+    reference: Floats
+    rows: tuple[Row, ...]
+    unseen: Floats
+
+
+def left_out(fitting: Fitting, features: Floats, rows: tuple[Row, ...]) -> LeftOut:
+    """The adults of a network with sources left out.
+
+    Parameters
+    ----------
+    fitting : Fitting
+        A "without" network of the run.
+    features : numpy.ndarray
+        float32, shape (images, features): what that network makes of all images.
+    rows : tuple of Row
+        The row of each.
+    """
+    reference = _adults(rows, {row.path for row in fitting.training})
+    unseen = _adults(rows, {row.path for row in fitting.judged if row.source in fitting.left_out})
+    kept = tuple(row for row, wanted in zip(rows, reference, strict=True) if wanted)
+    return LeftOut("-".join(fitting.left_out), features[reference], kept, features[unseen])
+
+
+def _adults(rows: tuple[Row, ...], wanted: set[str]) -> NDArray[np.bool_]:
+    return np.array([row.path in wanted and not row.child for row in rows], bool)
+
+
 def fit_novelty(
     features: Floats,
     rows: tuple[Row, ...],
-    trained: NDArray[np.bool_],
+    fitting: Fitting,
+    unseen: Sequence[LeftOut],
     strangers: Mapping[str, Floats],
     own: NoveltySettings,
 ) -> Novelty:
@@ -170,63 +216,82 @@ def fit_novelty(
     Parameters
     ----------
     features : numpy.ndarray
-        float32, shape (images, features): pooled features of the network that is served.
+        float32, shape (images, features): what the served network makes of all images.
     rows : tuple of Row
-        Their rows.
-    trained : numpy.ndarray
-        bool, shape (images,): the network has seen this image. The adults among them are the
-        reference; the images of a source left out are those not seen, where there are enough.
+        The row of each.
+    fitting : Fitting
+        The served network's: the adults that trained it are the reference.
+    unseen : sequence of LeftOut
+        The threshold comes from them.
     strangers : mapping
-        Kind -> features of pictures that are no chest X-rays, shown to the network by force.
+        Kind -> what the served network makes of pictures that are no chest X-rays, shown to it by
+        force (see ``strangers.shown_by_force``).
     own : NoveltySettings
         Section ``[novelty]``.
     """
-    reference = trained & np.array([not row.child for row in rows])
-    found = {m: _judged(m, features, rows, reference, trained, strangers, own) for m in METHODS}
+    trained = _adults(rows, {row.path for row in fitting.training})
+    kept = tuple(row for row, wanted in zip(rows, trained, strict=True) if wanted)
+    child = np.array([row.child for row in rows], bool)
+    seen = {row.path for row in fitting.training}
+    new = np.array([row.path not in seen for row in rows], bool)
+    others = {**strangers, _CHILDREN: features[child & new], _KNOWN: features[~child & new]}
+    distances = {m: fit_distance(m, features[trained], kept, own) for m in METHODS}
+    found = {m: _judged(distances[m], unseen, others, own) for m in METHODS}
     best = max(METHODS, key=lambda method: found[method]["strangers_refused"])
-    kept = tuple(row for row, wanted in zip(rows, reference, strict=True) if wanted)
-    distance = fit_distance(best, features[reference], kept, own)
-    figures = {"chosen": best, "methods": found, "reference": int(reference.sum())}
-    return Novelty(distance, float(found[best]["threshold"]), figures)
+    figures = {"chosen": best, "methods": found, "reference": len(kept)}
+    return Novelty(distances[best], float(found[best]["threshold"]), figures)
 
 
 def _judged(
-    method: Method,
-    features: Floats,
-    rows: tuple[Row, ...],
-    reference: NDArray[np.bool_],
-    trained: NDArray[np.bool_],
-    strangers: Mapping[str, Floats],
+    distance: Distance,
+    unseen: Sequence[LeftOut],
+    others: Mapping[str, Floats],
     own: NoveltySettings,
 ) -> dict[str, Any]:
     """The threshold of a method from sources left out, and what it refuses then."""
-    unseen: dict[str, Floats] = {}
-    sources = np.array([_SAME_SOURCE.get(row.source, row.source) for row in rows])
-    adult = np.array([not row.child for row in rows])
-    for source in np.unique(sources[adult]):
-        others = reference & (sources != source)
-        kept = tuple(row for row, wanted in zip(rows, others, strict=True) if wanted)
-        judged = adult & (sources == source)
-        if (judged & ~trained).sum() >= _LEAST_IMAGES:
-            judged = judged & ~trained
-        if judged.sum() >= _LEAST_IMAGES and len(kept) > own.neighbours:
-            unseen[str(source)] = fit_distance(method, features[others], kept, own)(
-                features[judged]
-            )
-    threshold = max(float(np.quantile(one, 1 - own.refused)) for one in unseen.values())
-    kept = tuple(row for row, wanted in zip(rows, reference, strict=True) if wanted)
-    distance = fit_distance(method, features[reference], kept, own)
-    away = {kind: _share(distance(shown) > threshold) for kind, shown in strangers.items()}
-    children = ~adult & ~trained if (~adult & ~trained).any() else ~adult
+    away = {
+        one.name: fit_distance(distance.method, one.reference, one.rows, own)(one.unseen)
+        for one in unseen
+        if len(one.unseen) >= _LEAST_IMAGES
+    }
+    if not away:
+        raise TableError(f"a source left out must have {_LEAST_IMAGES} adults' images; none has")
+    threshold = max(float(np.quantile(one, 1 - own.refused)) for one in away.values())
+    shares = {kind: _share(distance(shown) > threshold) for kind, shown in others.items()}
+    apart = {name: shares.pop(name) for name in (_CHILDREN, _KNOWN)}
     return {
         "threshold": round(threshold, 6),
-        "left_out_refused": {name: _share(one > threshold) for name, one in unseen.items()},
-        "left_out_images": {name: len(one) for name, one in unseen.items()},
-        "strangers": away,
-        "strangers_refused": round(float(np.mean(list(away.values()))), 4),
-        "children_refused": _share(distance(features[children]) > threshold),
+        "left_out_refused": {name: _share(one > threshold) for name, one in away.items()},
+        "left_out_images": {name: len(one) for name, one in away.items()},
+        "strangers": shares,
+        "strangers_refused": round(float(np.mean(list(shares.values()))), 4),
+        **apart,
     }
 
 
 def _share(hits: NDArray[np.bool_]) -> float:
     return round(float(hits.mean()), 4) if len(hits) else 0.0
+
+
+_METHOD_NAMES = {
+    "knn": "cosine distance to the nearest training images",
+    "mahalanobis": "Mahalanobis distance from their mean",
+    "mahalanobis_by_class": "Mahalanobis distance from the nearest class mean",
+}
+
+
+def tables(figures: dict[str, Any]) -> list[str]:
+    """Markdown for the model card."""
+    head = ("", "no chest X-ray, shown by force", "worst source left out", "known sources, new "
+            "images", "children")  # fmt: skip
+    lines = [head, tuple("---" for _ in head)]
+    for method, found in figures["methods"].items():
+        mark = " (served)" if method == figures["chosen"] else ""
+        worst = max(found["left_out_refused"].values())
+        shares = (found["strangers_refused"], worst, found[_KNOWN], found[_CHILDREN])
+        lines.append((f"{_METHOD_NAMES[method]}{mark}", *(f"{share:.3f}" for share in shares)))
+    return [
+        "**Distance in feature space**: share refused at the threshold that sources left out allow "
+        f"(reference: {figures['reference']} images of adults; kinds of strangers count equally)",
+        "\n".join(f"| {' | '.join(line)} |" for line in lines),
+    ]

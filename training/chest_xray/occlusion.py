@@ -7,7 +7,7 @@ outside the lungs, from which the shares for a caution and for a refusal are pro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,85 +16,73 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.models.chest_xray import prepare
-from inference.outside import outside_share
+from inference.models.chest_xray import network, prepare
+from inference.models.chest_xray.facts import FACTS
+from training.chest_xray.calibration import Calibration, Thresholds, prior_log_odds
 from training.chest_xray.crops import Crops
 from training.chest_xray.gate_settings import OcclusionSettings
-from training.intervals import rate, resampled
+from training.chest_xray.outside_lungs import outside_figures
+from training.chest_xray.positives import Judged, Reader, called_positive, reader_of
+from training.chest_xray.settings import Settings
+from training.intervals import resampled
 
 Floats = NDArray[np.float32]
 Figures = dict[str, Any]
-Reader = Callable[[Floats], tuple[Floats, Floats]]
-"""(images, side, side, 1) -> log-odds of the target (images,) and its map (images, h, w)."""
-
 # Number of this part in the seeds of the run.
 _PART = 34
 # A cell belongs to the lungs if they fill this share of it.
 _LUNG_CELL = 0.3
-# Of right positives: how many the caution and the refusal may meet.
-_CAUTIONED, _REFUSED = 0.10, 0.01
-
-
-def reader_of(served: keras.Model, target: int) -> Reader:
-    """A reader from a network with the outputs that are served.
-
-    Parameters
-    ----------
-    served : keras.Model
-        As ``network.served_classifier`` gives it.
-    target : int
-        Index of the class that the map is of.
-    """
-
-    def read(inputs: Floats) -> tuple[Floats, Floats]:
-        chances, activation = (np.asarray(one) for one in served.predict(inputs, verbose=0)[:2])
-        wanted = np.clip(chances[:, target], 1e-7, 1 - 1e-7)
-        return np.log(wanted / (1 - wanted)), activation
-
-    return read
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Adults' images read by networks that did not train on them, and called positive.
+class Explained:
+    """What is known of the maps.
 
     Attributes
     ----------
-    crops : Crops
-        The images.
-    odds : numpy.ndarray
-        float32, shape (images,): log-odds of the target.
-    maps : numpy.ndarray
-        float32, shape (images, h, w): log-odds of each cell.
+    figures : dict
+        JSON for ``figures.json`` under "occlusion": ``covered`` and ``outside``.
+    caution, refusal : float or None
+        Shares of the map outside the lungs from which to warn and to refuse; None without any
+        rightly positive image.
     """
 
-    crops: Crops
-    odds: Floats
-    maps: Floats
+    figures: Figures
+    caution: float | None
+    refusal: float | None
 
 
-def called_positive(
-    readers: Mapping[int, Reader], crops: Crops, threshold: float
-) -> dict[int, Judged]:
-    """Out-of-fold positives: fold -> adults of that fold at or above the threshold.
+def explain(
+    models: Mapping[int, keras.Model],
+    crops: Crops,
+    calibration: Calibration,
+    thresholds: Thresholds,
+    settings: Settings,
+) -> Explained:
+    """Occlusion check and shares outside the lungs, on out-of-fold positives of adults.
 
     Parameters
     ----------
-    readers : mapping
-        Fold -> reader that did not train on it.
+    models : mapping
+        Fold -> classifier that did not train on it (see ``network.classifier``).
     crops : Crops
-        All images; those of other folds are passed over.
-    threshold : float
-        On the probability.
+        All lung boxes.
+    calibration, thresholds : Calibration, Thresholds
+        As served; positive is at or above the balanced point.
+    settings : Settings
+        Section ``[occlusion]``, seed, target and resamples are used.
     """
-    found = {}
-    for fold, read in readers.items():
-        part = crops.of(tuple(row for row in crops.rows if row.fold == fold and not row.child))
-        odds, maps = read(part.composed())
-        positive = odds >= np.log(threshold / (1 - threshold))
-        rows = tuple(row for row, hit in zip(part.rows, positive, strict=True) if hit)
-        found[fold] = Judged(part.of(rows), odds[positive], maps[positive])
-    return found
+    prior = prior_log_odds(calibration.prevalence)
+    scale = network.TargetScale(
+        settings.target_index, calibration.slope, calibration.intercept, prior
+    )
+    readers = {fold: reader_of(model, scale) for fold, model in models.items()}
+    judged = called_positive(readers, crops, thresholds.balanced)
+    times, seed, target = settings.report.bootstrap, settings.seed, settings.target
+    outside = outside_figures(judged, prepare.widened, FACTS.heat_map_range, target, times, seed)
+    covered = occlusion_figures(readers, judged, target, settings.occlusion, times, seed)
+    figures = {"covered": covered, "outside": outside}
+    return Explained(figures, outside["caution"], outside["refusal"])
 
 
 def occlusion_figures(
@@ -199,73 +187,9 @@ def _mean(values: NDArray[np.float64], groups: NDArray[np.str_], times: int, see
     return dict(found.as_json())
 
 
-Organ = Callable[[NDArray[np.uint8]], Floats]
-"""Marked lungs of a crop (side, side) -> what ``prepare`` gives as ``Prepared.organ``."""
-
-
-def outside_figures(
-    judged: Mapping[int, Judged],
-    organ: Organ,
-    heat_map_range: tuple[float, float],
-    target: str,
-    times: int,
-    seed: int,
-) -> Figures:
-    """Which share of the drawn map lies outside the lungs, of right and of false positives.
-
-    Parameters
-    ----------
-    judged : mapping
-        Fold -> its positives (see :func:`called_positive`).
-    organ : callable
-        As serving marks the lungs.
-    heat_map_range : tuple of float
-        Log-odds that are drawn as 0 and as 1, as in the model's facts.
-    target : str
-        The class that rightly is positive.
-    times, seed : int
-        Resamples of groups behind each interval, and the run's seed.
-
-    Returns
-    -------
-    dict
-        ``caution`` and ``refusal``: proposed shares, the 90th and 99th percentile of the right
-        positives; under ``right`` and ``false`` the quantiles and what these shares would meet.
-    """
-    found = [one for part in judged.values() for one in _shares(part, organ, heat_map_range)]
-    right = np.array([label == target for _, _, label in found], bool)
-    shares = np.array([share for share, _, _ in found], float)
-    groups = np.array([group for _, group, _ in found], str)
-    if not right.any():
-        return {"caution": None, "refusal": None}
-    caution, refusal = np.quantile(shares[right], (1 - _CAUTIONED, 1 - _REFUSED))
-    figures: Figures = {"caution": round(float(caution), 3), "refusal": round(float(refusal), 3)}
-    for name, kept in (("right", right), ("false", ~right)):
-        if kept.any():
-            points = np.quantile(shares[kept], (0.1, 0.5, 0.9, 0.99))
-            figures[name] = {
-                "quantiles_10_50_90_99": [round(float(point), 3) for point in points],
-                "cautioned": rate(shares[kept] >= caution, groups[kept], times, seed).as_json(),
-                "refused": rate(shares[kept] >= refusal, groups[kept], times, seed).as_json(),
-            }
-    return figures
-
-
-def _shares(
-    part: Judged, organ: Organ, heat_map_range: tuple[float, float]
-) -> Iterator[tuple[float, str, str]]:
-    """Share, group and label of each image whose map can be seen."""
-    low, high = heat_map_range
-    for index, row in enumerate(part.crops.rows):
-        drawn = np.clip((part.maps[index] - low) / (high - low), 0, 1).astype(np.float32)
-        share = outside_share(drawn, organ(part.crops.lungs[index]))
-        if share is not None:
-            yield share, row.group, row.label
-
-
 def tables(figures: Figures) -> list[str]:
-    """Markdown for the model card; ``figures`` holds ``occlusion`` and ``outside``."""
-    part = figures["occlusion"]
+    """Markdown for the model card; see ``Explained.figures``."""
+    part = figures["covered"]
     hottest, others = part["hottest"], part["others"]
     lines = [
         "**Does the map mean something** (rightly positive images, by networks that did not train "

@@ -15,7 +15,7 @@ import numpy as np
 
 from inference.images import DicomFacts, Image
 from inference.model import Model
-from training.chest_xray.orientation import MADE, faulty
+from training.chest_xray.orientation_pictures import MADE, faulty
 from training.chest_xray.strangers import Stranger, as_picture
 from training.chest_xray.table import Row, read_pixels
 from training.intervals import rate
@@ -165,7 +165,9 @@ _TITLES = {
 
 def tables(figures: Figures) -> list[str]:
     """Markdown for the model card."""
-    parts = []
+    parts: list[str] = []
+    if not figures:
+        return parts
     for key, title in _TITLES.items():
         if lines := figures.get(key):
             parts += [title, _table(lines)]

@@ -25,7 +25,7 @@ from training.chest_xray.orientation import OrientationFit, fit_orientation
 from training.chest_xray.probe import Probed, probe
 from training.chest_xray.protocol import SERVED, all_fittings
 from training.chest_xray.publish import Provenance, publish
-from training.chest_xray.refusals import add_refusals
+from training.chest_xray.refusals_run import add_refusals
 from training.chest_xray.settings import Settings, load_settings
 from training.chest_xray.table import Row, checksum, load_table
 from training.record import commit, run_key
@@ -123,7 +123,6 @@ def fit(
     report = Report(answers, calibration, thresholds, settings)
 
     served, models = answers[SERVED], by_fold(answers, settings.folds.held_out)
-    trained = crops.of(served.fitting.training)
     log.info("probe")
     probed = probe(_probed(served, crops), settings, imagenet)
     log.info("extent")
@@ -131,7 +130,7 @@ def fit(
     log.info("children")
     children = fit_children(crops, settings, imagenet, work)
     log.info("distance")
-    novelty = novelty_of_run(served.model, crops, trained, data, settings)
+    novelty = novelty_of_run(answers, crops, data, settings)
     log.info("occlusion")
     explained = explain(models, crops, calibration, thresholds, settings)
     log.info("heads")

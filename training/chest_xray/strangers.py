@@ -286,7 +286,7 @@ def _forced(pixels: Floats, hull: NDArray[np.uint8]) -> Floats:
     picture = np.ascontiguousarray(whole[top:bottom, left:right])
     scale = np.array(picture.shape[::-1]) / hull.shape[::-1]
     points = np.argwhere(hull > 0)[:, ::-1] * scale
-    outline = cv2.convexHull(np.rint(points).astype(np.int32))[:, 0]
+    outline = np.asarray(cv2.convexHull(np.rint(points).astype(np.int32))[:, 0], np.int32)
     mask = np.zeros((prepare.FINDER_SIDE,) * 2, np.uint8)
     lungs = prepare.Lungs((0, 0, 1, 1), outline, (0, 0, *picture.shape), mask)
     return prepare.compose(prepare.crop(picture, lungs))
