@@ -74,6 +74,32 @@ def test_facts_are_complete(model: Model) -> None:
     assert 0 < facts.operating_point.threshold < 1
     low, high = facts.heat_map_range
     assert low < high
+    for point in facts.operating_points:
+        for rate in (point.sensitivity, point.specificity):
+            assert rate is None or 0 <= rate.low <= rate.value <= rate.high <= 1
+
+
+def test_an_interval_is_explained_and_holds_bounds_of_a_probability(model: Model) -> None:
+    interval = model.read([suitable(model)]).interval
+    if interval is None:
+        return
+    assert 0 <= interval[0] <= interval[1] <= 1
+    assert model.facts.interval_method
+    assert model.facts.interval_method.endswith(".")
+
+
+@pytest.mark.parametrize("age", [1.0, 3.0, 11.0, 15.9])
+def test_a_child_never_gets_a_number_for_the_target(model: Model, age: float) -> None:
+    image = suitable(model)
+    assert image.facts is not None
+    prediction = model.read([replace(image, facts=replace(image.facts, patient_age_years=age))])
+    assert prediction.status == "cannot_read"
+    assert prediction.probability is prediction.likelihood_ratio is prediction.extent is None
+    if prediction.aside is not None:
+        low, high = model.facts.aside_ages or (0, 0)
+        assert low <= age < high
+        assert all(0 <= chance <= 1 for chance in prediction.aside.classes.values())
+        assert all(note.sentence.endswith(".") for note in prediction.aside.cautions)
 
 
 def test_weights_are_the_ones_in_the_facts(model: Model, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,11 +36,15 @@ def mixed(tmp_path: Path) -> Path:
     return tmp_path
 
 
+SECOND_LOOK = ("--models-dir", str(TOY_MODELS[0]), "--model", "toy_second_look")
+FURTHER = ["likelihood_ratio", "interval", "outside_share", "extent", "aside"]
+
+
 def run(*arguments: str | Path) -> Result:
     return RUNNER.invoke(predict.command, [str(argument) for argument in arguments])
 
 
-def lines(result: Result) -> list[dict[str, object]]:
+def lines(result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
@@ -58,6 +63,7 @@ def test_a_folder_is_read_to_its_depth_with_one_object_a_line(mixed: Path) -> No
     for line in answers.values():
         assert list(line)[:7] == FIELDS
         assert isinstance(line["seconds"], float)
+        assert list(line)[-5:] == FURTHER
 
 
 def test_an_answer_carries_what_the_contract_says(mixed: Path) -> None:
@@ -66,7 +72,7 @@ def test_an_answer_carries_what_the_contract_says(mixed: Path) -> None:
     (line,) = lines(result)
     assert line["model"] == "toy_brightness"
     assert line["classes"] == {"dark": pytest.approx(0.5, abs=0.5), "bright": line["probability"]}
-    assert line["positive"] is (line["probability"] >= 0.5)  # type: ignore[operator]
+    assert line["positive"] is (line["probability"] >= 0.5)
     assert line["reasons"] == []
 
 
@@ -75,7 +81,68 @@ def test_cannot_read_is_an_answer_with_reasons_and_no_number(mixed: Path) -> Non
     assert result.exit_code == 0
     (line,) = lines(result)
     assert (line["status"], line["probability"], line["positive"]) == ("cannot_read", None, None)
-    assert line["reasons"][0]["code"] == "lateral_view"  # type: ignore[index]
+    assert line["reasons"][0]["code"] == "lateral_view"
+
+
+def light(path: Path, columns: slice, **attributes: object) -> Path:
+    """Write a radiograph whose light columns lie there; the toy's organ is from 16 to 48."""
+    values = np.full((64, 64), 800, np.uint16)
+    values[:, columns] = 4000
+    path.write_bytes(to_bytes(chest(values, **attributes)))
+    return path
+
+
+def test_a_positive_answer_says_ratio_interval_map_and_extent(tmp_path: Path) -> None:
+    (line,) = lines(run(light(tmp_path / "a.dcm", slice(8, 56)), "--json", *SECOND_LOOK))
+    assert line["positive"] is True
+    odds = line["probability"] / (1 - line["probability"])
+    assert line["likelihood_ratio"] == pytest.approx(3 * odds, rel=1e-3)
+    low, high = line["interval"]
+    assert low < line["probability"] <= high
+    assert 0 < line["outside_share"] < 0.6
+    assert line["extent"] == {
+        "level": 3,
+        "level_label": "extensive",
+        "measures": [
+            {"key": "cells", "label": "Bright cells", "value": 48.0, "highest": 64, "error": 2.0}
+        ],
+    }
+    assert line["aside"] is None
+
+
+def test_a_child_gets_an_aside_and_no_number_of_the_target(tmp_path: Path) -> None:
+    child = light(tmp_path / "child.dcm", slice(8, 56), PatientAge="004Y")
+    result = run(child, "--json", *SECOND_LOOK)
+    (line,) = lines(result)
+    assert line["status"] == "cannot_read"
+    assert [line[key] for key in ("probability", "positive", "classes")] == [None, None, {}]
+    assert [line[key] for key in FURTHER[:4]] == [None] * 4
+    assert [reason["code"] for reason in line["reasons"]] == ["under_minimum_age"]
+    aside = line["aside"]
+    assert set(aside) == {"key", "title", "classes", "cautions"}
+    assert sum(aside["classes"].values()) == pytest.approx(1)
+    assert result.exit_code == 0
+
+
+def test_the_table_shows_an_aside_with_its_cautions(tmp_path: Path) -> None:
+    child = light(tmp_path / "child.dcm", slice(8, 56), PatientAge="004Y")
+    said = run(child, *SECOND_LOOK).stdout
+    assert "cannot read; Full or empty: Full" in said
+    assert "A toy's answer." in said
+    assert "people aged 16 or more" in said
+
+
+def test_the_table_shows_the_extent_of_a_positive_answer(tmp_path: Path) -> None:
+    adult = light(tmp_path / "adult.dcm", slice(8, 56))
+    assert "above the threshold; extent extensive" in run(adult, *SECOND_LOOK).stdout
+
+
+def test_a_damaged_image_of_a_child_cannot_be_read_and_is_no_error(tmp_path: Path) -> None:
+    child = light(tmp_path / "child.dcm", slice(8, 56), PatientAge="004Y")
+    child.write_bytes(child.read_bytes()[:-100])
+    (line,) = lines(run(child, "--json", *SECOND_LOOK))
+    assert (line["status"], line["aside"]) == ("cannot_read", None)
+    assert [reason["code"] for reason in line["reasons"]] == ["under_minimum_age"]
 
 
 def test_a_bad_file_does_not_stop_the_others(mixed: Path) -> None:
@@ -97,7 +164,7 @@ def test_an_empty_folder_is_an_error_in_words(tmp_path: Path) -> None:
     result = run(tmp_path, "--json", *TOY)
     (line,) = lines(result)
     assert line["status"] == "error"
-    assert "holds none" in line["reasons"][0]["sentence"]  # type: ignore[index]
+    assert "holds none" in line["reasons"][0]["sentence"]
 
 
 def test_a_path_with_markup_is_shown_as_it_is(tmp_path: Path) -> None:
@@ -113,7 +180,7 @@ def test_a_ct_series_without_a_ct_model_cannot_be_read(tmp_path: Path) -> None:
         )
     result = run(tmp_path, "--json")
     assert [line["status"] for line in lines(result)] == ["cannot_read"] * 3
-    assert all("CT" in line["reasons"][0]["sentence"] for line in lines(result))  # type: ignore[index]
+    assert all("CT" in line["reasons"][0]["sentence"] for line in lines(result))
     assert result.exit_code == 0
 
 
@@ -122,7 +189,7 @@ def test_an_object_without_image_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "report.dcm").write_bytes(to_bytes(report))
     (line,) = lines(run(tmp_path, "--json"))
     assert line["status"] == "cannot_read"
-    assert line["reasons"][0]["code"] == "no_image"  # type: ignore[index]
+    assert line["reasons"][0]["code"] == "no_image"
 
 
 def test_files_with_unusual_names_are_found_by_their_first_bytes(tmp_path: Path) -> None:
@@ -159,7 +226,7 @@ def test_a_refused_model_is_an_error_for_each_file(tmp_path: Path, mixed: Path) 
     (folder / "toy_brightness" / "golden.json").write_text("{}")
     spoiled = ("--models-dir", folder, "--model", "toy_brightness")
     result = run(mixed / "a.dcm", mixed / "b.png", "--json", *spoiled)
-    assert [line["reasons"][0]["code"] for line in lines(result)] == ["model_refused"] * 2  # type: ignore[index]
+    assert [line["reasons"][0]["code"] for line in lines(result)] == ["model_refused"] * 2
     assert result.exit_code == 1
 
 
@@ -170,6 +237,20 @@ def test_models_are_listed_and_verified() -> None:
     assert rows["toy_brightness"]["problem"] is None
     assert rows["toy_brightness"]["target"] == "bright"
     assert str(rows["toy_brightness"]["runtime"]).startswith("onnx")
+
+
+def test_models_are_listed_with_their_operating_points() -> None:
+    result = RUNNER.invoke(models.command, ["--json", "--models-dir", str(TOY_MODELS[0])])
+    rows = {row["name"]: row for row in lines(result)}
+    points = rows["toy_second_look"]["operating_points"]
+    assert [point["name"] for point in points] == ["rule_out", "balanced", "rule_in"]
+    assert points[0]["sensitivity"] == {"value": 0.95, "low": 0.9, "high": 0.98}
+    assert rows["toy_second_look"]["threshold"] == 0.5
+    (only,) = rows["toy_brightness"]["operating_points"]
+    assert only == {"name": "balanced", "threshold": 0.5, "sensitivity": None, "specificity": None}
+    said = RUNNER.invoke(models.command, ["--models-dir", str(TOY_MODELS[0])]).stdout
+    assert "bright, rule out: from 0.2, sens. 0.95, spec. 0.40" in said
+    assert "bright, rule in: from 0.9" in said
 
 
 def test_models_are_listed_in_a_table() -> None:
