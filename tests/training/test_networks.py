@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import pickle
 from pathlib import Path
@@ -11,11 +12,13 @@ import keras
 import numpy as np
 import onnxruntime
 import pytest
+import tensorflow as tf
 from sklearn import datasets
 
 from inference.models.chest_xray import network, prepare
 from tests.training.conftest import MODEL_FOLDER
-from training.chest_xray.classifier import predicted, train_classifier
+from training.chest_xray.calibration import log_odds
+from training.chest_xray.classifier import GradientReversal, predicted, train_classifier
 from training.chest_xray.crops import Crops
 from training.chest_xray.imagenet import load_into, packaged_file, read_imagenet
 from training.chest_xray.keras_networks import load_networks
@@ -23,6 +26,7 @@ from training.chest_xray.settings import Settings, load_settings
 from training.chest_xray.table import Row
 from training.errors import ExportError, WeightsError
 from training.export import export_onnx
+from training.fitting import Checkpoint
 from training.torch_weights import check_sha256, read_state
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
@@ -49,13 +53,22 @@ def crops() -> Crops:
 def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(
     crops: Crops, settings: Settings, tmp_path: Path
 ) -> None:
-    def cut(_model: object, epoch: int, _loss: float) -> None:
-        if epoch == 0:
+    mitigation = dataclasses.replace(settings.mitigation, averaging=0.9)
+    settings = dataclasses.replace(settings, mitigation=mitigation)
+    whole = train_classifier(crops, settings, None, tmp_path / "whole.npz", 2)
+    saved: list[int] = []
+
+    class CutOff(Checkpoint):
+        def save(self, model: keras.Model, epoch: int) -> None:
+            super().save(model, epoch)
+            saved.append(epoch)
             raise KeyboardInterrupt
 
-    whole = train_classifier(crops, settings, None, tmp_path / "whole.npz", 2)
-    with pytest.raises(KeyboardInterrupt):
-        train_classifier(crops, settings, None, tmp_path / "cut.npz", 2, cut)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.chest_xray.classifier.Checkpoint", CutOff)
+        with pytest.raises(KeyboardInterrupt):
+            train_classifier(crops, settings, None, tmp_path / "cut.npz", 2)
+    assert saved == [1]
     resumed = train_classifier(crops, settings, None, tmp_path / "cut.npz", 2)
     inputs = crops.composed()
     np.testing.assert_allclose(predicted(resumed, inputs), predicted(whole, inputs), atol=1e-3)
@@ -63,16 +76,21 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(
 
 def test_the_exported_network_gives_what_keras_gave(tmp_path: Path) -> None:
     trained = network.classifier(prepare.INPUT_SIDE, 3, 0.0)
-    served = network.served_classifier(trained, 0, temperature=2.0)
+    scale = network.TargetScale(0, slope=0.5, intercept=-0.3, prior=-0.8)
+    served = network.served_classifier(trained, scale)
     shape = (2, prepare.INPUT_SIDE, prepare.INPUT_SIDE, 1)
     inputs = np.random.default_rng(1).random(shape, np.float32)
     export_onnx(served, tmp_path / "served.onnx", inputs)  # raises where they differ
     session = onnxruntime.InferenceSession(str(tmp_path / "served.onnx"))
     chances, activation = session.run(None, {"image": inputs})
-    logits = predicted(trained, inputs) / 2.0
-    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(chances, expected, atol=1e-4)
-    assert activation.shape == (2, 5, 5)
+    logits = predicted(trained, inputs).astype(np.float64)
+    wanted = 1 / (1 + np.exp(-(0.5 * log_odds(logits, 0) - 0.3)))
+    np.testing.assert_allclose(chances[:, 0], wanted, atol=1e-4)
+    np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(
+        np.log(chances[:, 1] / chances[:, 2]), logits[:, 1] - logits[:, 2], atol=1e-3
+    )
+    assert activation.ndim == 3
 
 
 def test_an_export_that_differs_from_keras_is_refused(tmp_path: Path) -> None:
@@ -83,9 +101,36 @@ def test_an_export_that_differs_from_keras_is_refused(tmp_path: Path) -> None:
         export_onnx(model, tmp_path / "x.onnx", probe)
 
 
-def test_the_log_odds_of_equal_logits_over_three_classes_are_minus_log_two() -> None:
-    found = network.LogOdds(0)(np.zeros((1, 2, 2, 3), np.float32))
-    np.testing.assert_allclose(np.asarray(found), -np.log(2), rtol=1e-5)
+def test_a_cell_that_says_as_much_as_the_prevalence_is_drawn_as_nothing() -> None:
+    scale = network.TargetScale(0, slope=1.0, intercept=0.0, prior=-np.log(2))
+    equal = np.zeros((1, 2, 2, 3), np.float32)  # one in three
+    found = network.LikelihoodRatio(scale)(equal)
+    np.testing.assert_allclose(np.asarray(found), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["VGG16", "ResNet50", "EfficientNetB0"])
+def test_any_network_of_keras_applications_is_one_line_in_the_settings(name: str) -> None:
+    model = network.classifier(64, 3, 0.0, name)
+    inputs = np.random.default_rng(3).random((2, 64, 64, 1), np.float32)
+    assert predicted(model, inputs).shape == (2, 3)
+    scale = network.TargetScale(0, slope=1.0, intercept=0.0, prior=0.0)
+    chances, activation = network.served_classifier(model, scale).predict(inputs, verbose=0)
+    assert chances.shape == (2, 3)
+    assert activation.shape == (2, 2, 2)
+
+
+def test_a_backbone_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"one of keras\.applications; got 'Nothing'"):
+        network.backbone(64, "Nothing")
+
+
+def test_the_adversary_gets_the_gradient_and_the_features_its_reverse() -> None:
+    layer, x = GradientReversal(0.5), tf.constant([[2.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x)
+    assert float(y[0, 0]) == 2
+    assert float(tape.gradient(y, x)[0, 0]) == -0.5
 
 
 def test_imagenet_weights_fill_every_layer_and_still_know_a_flower() -> None:
