@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.chest_xray.children_settings import ChildrenSettings
 from training.chest_xray.gate_settings import (
     NoveltySettings,
     OcclusionSettings,
     OrientationSettings,
 )
+from training.chest_xray.heads_settings import HeadsSettings
 from training.errors import SettingsError
 
 
@@ -114,6 +116,8 @@ class Settings:
     orientation: OrientationSettings
     novelty: NoveltySettings
     occlusion: OcclusionSettings
+    children: ChildrenSettings
+    heads: HeadsSettings
     draws: dict[str, float]
     report: Report
 
@@ -132,6 +136,8 @@ _SECTIONS = {
     "orientation": OrientationSettings,
     "novelty": NoveltySettings,
     "occlusion": OcclusionSettings,
+    "children": ChildrenSettings,
+    "heads": HeadsSettings,
     "report": Report,
 }
 
