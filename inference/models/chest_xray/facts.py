@@ -56,6 +56,11 @@ def _in_hundred(share: float) -> str:
     return f"{100 * share:.0f} in 100"
 
 
+def _range(low: float, high: float) -> str:
+    both = _in_hundred(high)
+    return both if _in_hundred(low) == both else f"{100 * low:.0f} to {both}"
+
+
 def _limits() -> tuple[str, ...]:
     """What a clinician must know before reading the number; figures come from the last run."""
     balanced = next(point for point in _POINTS if point["name"] == "balanced")
@@ -68,26 +73,24 @@ def _limits() -> tuple[str, ...]:
         "They came from the same collections as the training images; expect worse on yours.",
         *_unseen(_TRAINED["unseen_sources"]),
         "It does not tell Covid-19 reliably from other pneumonia.",
-        f"The probability assumes that {_in_hundred(_PREVALENCE)} patients have Covid-19; where "
-        "fewer have it, it is too high.",
         "Trained on public images of 2020, for research and demonstration; not a medical device.",
     )
 
 
 def _unseen(sources: dict[str, dict[str, dict[str, float]]]) -> tuple[str, ...]:
     """The nearest thing to another hospital: runs that never saw one source of images."""
-    alarms = sorted(1 - found["specificity"]["value"] for found in sources.values())
+    rates = [found["specificity"]["value"] for found in sources.values()]
+    alarms = sorted(1 - rate for rate in rates if rate is not None)
     if not alarms:
         return ()
     return (
         "Versions trained without one source of images raised false alarms on "
-        f"{100 * alarms[0]:.0f} to {_in_hundred(alarms[-1])} of that source's images without "
+        f"{_range(alarms[0], alarms[-1])} of that source's images without "
         "Covid-19; expect the same of images from elsewhere.",
     )
 
 
 _POINTS = _points()
-_PREVALENCE = _prevalence()
 # Training writes the side; the weights before it did so were made for 160 pixels.
 _SIDE = int(_TRAINED.get("input_side", 160))
 _OUTSIDE: dict[str, float] = _TRAINED.get("outside", {})
@@ -130,7 +133,7 @@ FACTS = ModelFacts(
     licence="Apache-2.0",
     weights_licence="Research use only; see WEIGHTS_LICENSE.md",
     paper="No publication; see MODEL_CARD.md",
-    reference_prevalence=_PREVALENCE,
+    reference_prevalence=_prevalence(),
     pictures="default",
     interval_method=_TRAINED.get("interval", {}).get("method"),
     organ="lungs",
