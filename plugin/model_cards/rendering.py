@@ -1,7 +1,8 @@
 """A model card in Markdown as HTML: tables in boxes that scroll, plots, no markup from the file.
 
-Raw HTML of the card is shown as text, its comments are left out. Only `https` addresses and places
-in the card itself stay links; only plots of the model folder stay pictures.
+Raw HTML of the card is shown as text, its comments are left out. Only `https` addresses, places in
+the card itself and the licence of the weights stay links; only plots of the model folder stay
+pictures.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 PLOTS = "plots"
+LICENCE = "WEIGHTS_LICENSE.md"
+# Longer words of a cell may wrap; a figure with its interval stays on one line.
+_LONGEST_FIGURE = 40
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _ALIGNED = re.compile(r"text-align:(left|right|center)")
 
@@ -55,6 +59,7 @@ def render_card(markdown: str, address: str, plots: frozenset[str]) -> RenderedC
     tokens = _without_title(parser.parse(_COMMENT.sub("", markdown)))
     headings = tuple(_name_headings(tokens))
     _label_tables(tokens)
+    _keep_figures_together(tokens)
     for token in tokens:
         token.children = _safe(token.children or [], address, plots) or None
         _classes_for_styles(token)
@@ -111,11 +116,18 @@ def _label_tables(tokens: list[Token]) -> None:
             before = "".join(part.content for part in token.children or [])[:120]
 
 
+def _keep_figures_together(tokens: list[Token]) -> None:
+    for cell, words in pairwise(tokens):
+        text = words.content
+        if cell.type == "td_open" and len(text) <= _LONGEST_FIGURE and text[:1].isdigit():
+            cell.attrSet("class", "figure")
+
+
 def _classes_for_styles(token: Token) -> None:
     """Columns are aligned by a class: the page's policy allows no style attributes."""
     style = token.attrs.pop("style", None)
     if style and (found := _ALIGNED.search(str(style))):
-        token.attrSet("class", found[1])
+        token.attrJoin("class", found[1])
 
 
 def _safe(children: list[Token], address: str, plots: Collection[str]) -> list[Token]:
@@ -124,7 +136,7 @@ def _safe(children: list[Token], address: str, plots: Collection[str]) -> list[T
     open_links: list[bool] = []
     for token in children:
         if token.type == "link_open":
-            open_links.append(_keep_link(token))
+            open_links.append(_keep_link(token, address))
         if token.type in ("link_open", "link_close"):
             good = open_links[-1]
             kept += [token] if good else []
@@ -137,11 +149,13 @@ def _safe(children: list[Token], address: str, plots: Collection[str]) -> list[T
     return kept
 
 
-def _keep_link(token: Token) -> bool:
+def _keep_link(token: Token, address: str) -> bool:
     target = str(token.attrGet("href"))
     if target.startswith("https://"):
         token.attrSet("rel", "noopener noreferrer")
-    return target.startswith(("https://", "#"))
+    if target == LICENCE:
+        token.attrSet("href", f"{address}/licence")
+    return target == LICENCE or target.startswith(("https://", "#"))
 
 
 def _picture(token: Token, address: str, plots: Collection[str]) -> list[Token]:

@@ -14,7 +14,7 @@ from inference.errors import ModelRefused, UnknownModel
 from inference.model_facts import ModelFacts
 from inference.registry import model_facts, model_folder, model_names, weights_sha256
 from plugin.errors import PluginError
-from plugin.model_cards.rendering import PLOTS, render_card
+from plugin.model_cards.rendering import LICENCE, PLOTS, RenderedCard, render_card
 
 blueprint = Blueprint("model_cards", __name__)
 log = logging.getLogger("wetread.model_cards")
@@ -41,15 +41,21 @@ def list_models() -> str:
 @blueprint.get("/models/<name>")
 def show_model(name: str) -> str:
     """Show a model's card."""
-    folder = _folder(name)
-    facts = model_facts(name)
-    path = folder / CARD
-    text = path.read_text("utf-8") if path.is_file() else "This model has no card.\n"
-    address = url_for("model_cards.show_model", name=name)
-    card = render_card(text, address, frozenset(_plots(folder)))
+    folder, facts = _folder(name), model_facts(name)
     return render_template(
-        "model_card.html", facts=facts, card=card, weights=weights_sha256(facts.networks)
+        "model_card.html",
+        facts=facts,
+        card=_rendered(folder, CARD, "This model has no card.\n"),
+        weights=weights_sha256(facts.networks),
+        has_licence=(folder / LICENCE).is_file(),
     )
+
+
+@blueprint.get("/models/<name>/licence")
+def show_licence(name: str) -> str:
+    """Show the licence of a model's weights."""
+    text = _rendered(_folder(name), LICENCE, "The weights have no licence of their own.\n")
+    return render_template("model_licence.html", facts=model_facts(name), licence=text)
 
 
 @blueprint.get("/models/<name>/card")
@@ -77,6 +83,13 @@ def _folder(name: str) -> Path:
         raise NoSuchModel("A model card belongs to an installed model; this name is none.") from (
             error
         )
+
+
+def _rendered(folder: Path, file: str, otherwise: str) -> RenderedCard:
+    path = folder / file
+    text = path.read_text("utf-8") if path.is_file() else otherwise
+    address = url_for("model_cards.show_model", name=folder.name)
+    return render_card(text, address, frozenset(_plots(folder)))
 
 
 def _facts_if_usable(name: str) -> ModelFacts | None:

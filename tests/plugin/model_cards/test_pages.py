@@ -68,6 +68,15 @@ def test_an_unknown_model_is_a_page_in_plain_words(client: FlaskClient, name: st
     assert "<h1>There is" in answer.text
 
 
+@pytest.mark.parametrize("name", model_names())
+def test_the_licence_of_the_weights_is_one_click_away(client: FlaskClient, name: str) -> None:
+    assert f'href="/models/{name}/licence"' in client.get(f"/models/{name}").text
+    answer = client.get(f"/models/{name}/licence")
+    assert answer.status_code == 200
+    assert answer.text.count("<h1>") == 1
+    assert client.get("/models/nobody/licence").status_code == 404
+
+
 def test_the_address_in_reports_of_earlier_versions_leads_to_the_page(client: FlaskClient) -> None:
     answer = client.get("/models/chest_xray/card")
     assert answer.status_code == 301

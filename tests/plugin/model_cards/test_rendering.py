@@ -26,7 +26,7 @@ def test_a_table_lies_in_a_box_that_keyboards_reach_and_readers_hear_named() -> 
 
 def test_columns_are_aligned_without_a_style_attribute() -> None:
     html = rendered(TABLE).html
-    assert '<td class="right">12</td>' in html
+    assert re.search(r'<td class="[^"]*right">12</td>', html)
     assert "style=" not in html
 
 
@@ -56,6 +56,17 @@ def test_a_link_that_is_not_safe_or_leads_nowhere_is_only_its_words(target: str)
     html = rendered(f"see [the *words*]({target}) there").html
     assert "<a" not in html
     assert "<em>words</em>" in html or "[the" in html
+
+
+def test_a_figure_with_its_interval_stays_on_one_line_and_words_may_wrap() -> None:
+    html = rendered("| a | b |\n|---|---|\n| a long sentence | 0.93 [0.89, 0.96], n 5 / 4 |\n").html
+    assert '<td class="figure">0.93 [0.89, 0.96], n 5 / 4</td>' in html
+    assert "<td>a long sentence</td>" in html
+
+
+def test_the_licence_of_the_weights_is_a_page_too() -> None:
+    html = rendered("see [licence](WEIGHTS_LICENSE.md)").html
+    assert '<a href="/models/toy/licence">licence</a>' in html
 
 
 def test_links_to_the_web_and_within_the_card_stay() -> None:
