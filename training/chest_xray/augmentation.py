@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -87,11 +88,12 @@ def framed(own: Picture, other: Picture, rng: np.random.Generator) -> Picture:
     mask says any more from which source the label comes.
     """
     width = int(rng.integers(1, 6))
-    both = cv2.dilate(own.lungs | other.lungs, np.ones((width, width), np.uint8))
+    around = np.ones((width, width), np.uint8)
+    both = np.asarray(cv2.dilate(own.lungs | other.lungs, around), np.uint8)
     share = cv2.GaussianBlur(both.astype(np.float32), (0, 0), float(rng.uniform(0.7, 2.0)))
     mixed = own.equalised * share + other.equalised * (1 - share)
     hull = other.hull | (both * np.uint8(255))
-    return Picture(mixed.astype(np.uint8), np.asarray(hull, np.uint8), own.lungs)
+    return Picture(mixed.astype(np.uint8), hull, own.lungs)
 
 
 def amplitude_mixed(values: Bytes, other: Bytes, rng: np.random.Generator) -> Bytes:
@@ -115,7 +117,7 @@ def amplitude_mixed(values: Bytes, other: Bytes, rng: np.random.Generator) -> By
 
 def degraded(values: Bytes, rng: np.random.Generator) -> Bytes:
     """Another history: compressed, blurred, sharpened, locally equalised."""
-    changed = values
+    changed: Any = values
     if rng.random() < 0.5:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
         changed = cv2.imdecode(cv2.imencode(".jpg", changed, quality)[1], cv2.IMREAD_GRAYSCALE)

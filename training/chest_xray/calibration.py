@@ -7,6 +7,7 @@ that train): a network is surer of the sources it knows than it has any right to
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,13 +52,13 @@ class Calibration:
         """Probability of the target class, shape of ``scores``."""
         return np.asarray(expit(self.slope * scores + self.intercept), np.float64)
 
-    def classes(self, logits: NDArray[np.floating], target: int) -> Scores:  # type: ignore[type-arg]
+    def classes(self, logits: NDArray[np.floating[Any]], target: int) -> Scores:
         """Probabilities of all classes, (images, classes): the others share the rest as before."""
-        logits = np.asarray(logits, np.float64)
-        others = np.delete(logits, target, axis=1)
+        values = np.asarray(logits, np.float64)
+        others = np.delete(values, target, axis=1)
         others = np.exp(others - others.max(axis=1, keepdims=True))
         others = others / others.sum(axis=1, keepdims=True)
-        target_share = self.probability(log_odds(logits, target))
+        target_share = self.probability(log_odds(values, target))
         rest = others * (1 - target_share)[:, None]
         return np.insert(rest, target, target_share, axis=1)
 
@@ -79,11 +80,12 @@ def balanced_weights(rows: tuple[Row, ...], settings: Settings, prevalence: floa
     sick = np.array([row.label == settings.target for row in rows])
     if sick.all() or not sick.any():
         raise TableError("calibration must see images with and without the target class")
-    return np.where(
+    weighed = np.where(
         sick,
         prevalence * weights / weights[sick].sum(),
         (1 - prevalence) * weights / weights[~sick].sum(),
     )
+    return np.asarray(weighed, np.float64)
 
 
 def calibrate(scores: Scores, rows: tuple[Row, ...], settings: Settings) -> Calibration:

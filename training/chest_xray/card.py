@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def _figure(found: dict[str, Any]) -> str:
     )
 
 
-def _rows(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _rows(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -122,7 +123,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, Figures]]) -> str:
 
 def _unseen(left_out: list[Figures]) -> str:
     head = ("left out", *(_names(part) for part in left_out))
-    lines = {
+    lines: dict[str, Callable[[Figures], Figures | None]] = {
         "AUC against known Covid-19 images": lambda p: p["against_known_covid"]["auc"],
         "specificity where sensitivity is 0.80": lambda p: p["specificity_at"].get("0.80"),
         "specificity where sensitivity is 0.90": lambda p: p["specificity_at"].get("0.90"),
@@ -131,7 +132,7 @@ def _unseen(left_out: list[Figures]) -> str:
         "AUC of its score for opaque against clear lungs": lambda p: p["score_follows_opacity"],
     }
     rows = [
-        (name, *("–" if look(p) is None else _figure(look(p)) for p in left_out))
+        (name, *("–" if (found := look(p)) is None else _figure(found) for p in left_out))
         for name, look in lines.items()
     ]
     return _rows(head, rows)

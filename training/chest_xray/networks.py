@@ -61,7 +61,7 @@ def find_lung_boxes(rows: tuple[Row, ...], data: Path, settings: Settings, work:
     return LungBoxes(path, sha256, overlap, crops)
 
 
-def _probe(side: int) -> np.ndarray:  # type: ignore[type-arg]
+def _probe(side: int) -> np.ndarray:
     return np.random.default_rng(0).random((2, side, side, 1), np.float32)
 
 

@@ -110,7 +110,7 @@ def _export_networks(
 class LinearScores(layers.Layer):  # type: ignore[misc]
     """Scores as a linear function of pooled features; serving clips them to their scales."""
 
-    def __init__(self, weights: np.ndarray, bias: np.ndarray, **options: Any) -> None:  # type: ignore[type-arg]
+    def __init__(self, weights: np.ndarray, bias: np.ndarray, **options: Any) -> None:
         super().__init__(**options)
         self._weights_of = np.asarray(weights, np.float32)
         self._bias_of = np.asarray(bias, np.float32)

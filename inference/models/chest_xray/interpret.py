@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from inference.model import interpret_outputs
 from inference.model_folder import Interpreted, Prepared
-from inference.models.chest_xray.facts import FACTS
 from inference.prediction import Reason
+
+from .facts import FACTS
 
 _FOLDER = Path(__file__).parent
 _TRAINED: dict[str, Any] = json.loads((_FOLDER / "trained.json").read_text("utf-8"))

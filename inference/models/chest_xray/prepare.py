@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.model_folder import Prepared, Refusal
-from inference.models.chest_xray.orientation import ROLE, check_orientation
 from inference.prediction import Reason
+
+from .orientation import ROLE, check_orientation
 
 if TYPE_CHECKING:
     from inference.images import Image
