@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from training.article import options as article_options
 from training.errors import TrainingError
 from training.work_folder import DEFAULT_WORK, what_was_found
 
@@ -89,7 +90,8 @@ def _parser() -> argparse.ArgumentParser:
         "The result is a report, never a model that is served.",
     )
     _common(article, "article.csv, cxr.csv and the images that they name")
-    article.set_defaults(train=_train_article)
+    article_options.add_options(article)
+    article.set_defaults(train=article_options.train)
     return parser
 
 
@@ -125,12 +127,6 @@ def _train_chest_xray(given: argparse.Namespace, work: Path) -> None:
 
     limit_threads(load_settings(given.folder / "training.toml").threads)
     run(given.folder, given.data, work)
-
-
-def _train_article(given: argparse.Namespace, work: Path) -> None:
-    from training.article.run import run
-
-    run(given.data, work)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from training import __main__ as command_line
+from training.article import options as article_options
 from training.errors import TableError
 from training.work_folder import DEFAULT_WORK, what_was_found
 
@@ -72,7 +73,7 @@ def test_the_start_says_that_there_is_nothing_or_what_it_goes_on_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     given: list[Path] = []
-    monkeypatch.setattr(command_line, "_train_article", lambda _, work: given.append(work))
+    monkeypatch.setattr(article_options, "train", lambda _, work: given.append(work))
     monkeypatch.setattr(command_line, "signal", SimpleNamespace(
         signal=lambda *_: None, SIGTERM=15, default_int_handler=None))  # fmt: skip
     monkeypatch.chdir(tmp_path)
