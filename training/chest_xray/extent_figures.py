@@ -140,7 +140,7 @@ def tables(figures: Figures) -> list[str]:
         As :func:`extent_figures` gives it.
     """
     measures = figures["measures"]
-    rows = [_row(scale.label, scale.highest, measures[scale.key]) for scale in SCALES]
+    rows = [_row(_capital(scale.label), scale.highest, measures[scale.key]) for scale in SCALES]
     head = "| score (mean absolute error) | model | saying the mean | gain | weighted kappa |"
     return [
         "**Radiographic extent**, grouped cross-validation on images scored by experts: each by a "
@@ -158,6 +158,10 @@ def _row(label: str, highest: float, found: Figures) -> str:
     count = f"n {found['mae']['images']} / {found['mae']['groups']}"
     cells = " | ".join(_words(found[key]) for key in keys)
     return f"| {label}, 0 to {highest:.0f}, {count} | {cells} |"
+
+
+def _capital(label: str) -> str:
+    return label[0].upper() + label[1:]
 
 
 def _words(found: Figures) -> str:
@@ -186,7 +190,7 @@ def _level_words(figures: Figures) -> str:
 
 def _compared(published: dict[str, float]) -> str:
     known = ", ".join(
-        f"{published[scale.key]:.2f} of {scale.highest:.0f} ({scale.label.lower()})"
+        f"{published[scale.key]:.2f} of {scale.highest:.0f} ({scale.label})"
         for scale in SCALES
         if scale.key in published
     )

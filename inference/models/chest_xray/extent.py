@@ -30,9 +30,9 @@ class Scale:
 # In the order of the classifier's output.
 SCALES = (
     # Each lung 0 to 4, summed: 0, under 25 %, 25 to 50 %, 50 to 75 %, over 75 % of it involved.
-    Scale("geographic_extent", "Geographic extent", 8.0),
+    Scale("geographic_extent", "geographic extent", 8.0),
     # Each lung 0 to 3, summed: none, ground glass, consolidation, white-out.
-    Scale("opacity", "Degree of opacity", 6.0),
+    Scale("opacity", "degree of opacity", 6.0),
     # Six zones of 0 to 3 each (Borghesi and Maroldi 2020).
     Scale("brixia", "Brixia score", 18.0),
 )
