@@ -31,15 +31,18 @@ class PointInWords:
         "Rule-out", "Balanced" or "Rule-in".
     above : bool
         At or above the threshold.
-    sentence : str
-        The side, and what it does not mean.
+    side : str
+        In one sentence.
+    caution : str or None
+        What that side does not mean, in one more.
     sensitivity, specificity : str or None
         With the interval; None where it was not measured.
     """
 
     label: str
     above: bool
-    sentence: str
+    side: str
+    caution: str | None
     sensitivity: str | None
     specificity: str | None
 
@@ -61,15 +64,16 @@ def points_in_words(prediction: Prediction, facts: ModelFacts) -> tuple[PointInW
 
 def _point(point: OperatingPoint, *, above: bool, target: str) -> PointInWords:
     label, side = POINT_LABELS[point.name], "above" if above else "below"
-    meaning = ""
+    caution = None
     if point.name == "rule_out" and not above:
-        meaning = f"; a low score does not exclude {target}"
+        caution = f"A low score does not exclude {target}."
     if point.name == "rule_in" and above:
-        meaning = f"; a high score does not confirm {target}"
+        caution = f"A high score does not confirm {target}."
     return PointInWords(
         label=label,
         above=above,
-        sentence=f"{side.capitalize()} the {label.lower()} threshold{meaning}.",
+        side=f"{side.capitalize()} the {label.lower()} threshold.",
+        caution=caution,
         sensitivity=_rate(point.sensitivity),
         specificity=_rate(point.specificity),
     )
@@ -117,7 +121,8 @@ def aside_notes(aside: Aside | None, target: str) -> tuple[str, ...]:
         return ()
     shares = ", ".join(f"{label.lower()} {percent(p)}" for label, p in aside.classes.items())
     return (
-        f"{aside.title.rstrip(':.')}: {shares}. {ASIDE_NOTE}",
+        f"{aside.title.rstrip(':.')}: {shares}.",
+        ASIDE_NOTE,
         f"This says nothing about {target}, neither for nor against it.",
         *(caution.sentence for caution in aside.cautions),
     )

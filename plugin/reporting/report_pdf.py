@@ -144,7 +144,8 @@ def _points(prediction: Prediction, context: ReportContext) -> list[str]:
 def _point(point: PointInWords) -> str:
     rates = (("sensitivity", point.sensitivity), ("specificity", point.specificity))
     measured = ", ".join(f"{name} {rate}" for name, rate in rates if rate)
-    return f"{point.label}: {point.sentence}{f' Measured: {measured}.' if measured else ''}"
+    parts = (point.side, point.caution, f"Measured: {measured}." if measured else None)
+    return f"{point.label}: {' '.join(part for part in parts if part)}"
 
 
 def _machine(prediction: Prediction, context: ReportContext) -> list[str]:

@@ -12,6 +12,8 @@ from inference.model_facts import ModelFacts
 from inference.prediction import Aside, Extent, Prediction, Reason
 from plugin.reporting.answer import Answer, answer_at
 from plugin.reporting.detail_words import (
+    ASIDE_NOTE,
+    EXTENT_NOTE,
     POINTS_NOTE,
     aside_notes,
     extent_note,
@@ -136,7 +138,8 @@ def _extent(extent: Extent | None) -> dict[str, Any] | None:
         "level": extent.level,
         "words": level_in_words(extent),
         "measures": [measure_in_words(one) for one in extent.measures],
-        "sentence": extent_note(extent),
+        "note": EXTENT_NOTE,
+        "sentences": [extent_note(extent)],
     }
 
 
@@ -149,6 +152,7 @@ def _aside(aside: Aside | None, target: str) -> dict[str, Any] | None:
             {"label": label, "probability": value, "percent": percent(value), "target": False}
             for label, value in aside.classes.items()
         ],
+        "notes": [ASIDE_NOTE, *(caution.sentence for caution in aside.cautions)],
         "sentences": list(aside_notes(aside, target)),
     }
 

@@ -96,11 +96,11 @@ def put_into_words(
 
 
 def meaning(answer: Answer, target: str) -> tuple[str, ...]:
-    """Say what the probability presumes, what the image adds to it, and how sure it is."""
+    """Say how sure the probability is, what it presumes, and what the image adds to that."""
     notes = (
+        interval_note(answer),
         prevalence_note(answer, target),
         ratio_note(answer.ratio, target),
-        interval_note(answer),
     )
     return tuple(note for note in notes if note)
 

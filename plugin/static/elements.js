@@ -6,7 +6,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 const ATTRIBUTES = new Set([
   "class", "id", "type", "title", "role", "for", "href", "rel", "target", "download", "open", "tabindex",
-  "disabled", "hidden",
+  "disabled", "hidden", "scope",
 ]);
 
 /**

@@ -13,6 +13,7 @@ export class HeatMap {
   #bitmap = null;
   #imageRead = null;
   #imageShown = null;
+  #outside = null;
 
   /**
    * @param {(bitmap: ImageBitmap|null, opacity: number) => void} draw
@@ -32,9 +33,11 @@ export class HeatMap {
     this.#update(false);
   }
 
-  offer(bitmap, imageRead) {
+  /** @param {string|null} outside How much of the map lies outside the organ, in a sentence. */
+  offer(bitmap, imageRead, outside = null) {
     this.#bitmap = bitmap;
     this.#imageRead = imageRead;
+    this.#outside = outside;
     this.#update(false);
   }
 
@@ -57,7 +60,7 @@ export class HeatMap {
 
   #hint(here) {
     const hint = byId("heat-hint");
-    if (here) hint.textContent = HINT;
+    if (here) hint.textContent = this.#outside ? `${HINT} ${this.#outside}` : HINT;
     else hint.replaceChildren("The model read another image. ", button(`Show image ${this.#imageRead}`, () => this.#showImage(this.#imageRead), { kind: "link" }));
   }
 }

@@ -106,7 +106,7 @@ export class Picture {
     const work = this.#work;
     const bitmap = await createImageBitmap(await this.#api.blob(result.heat_map));
     const read = this.#imageOf(result);
-    if (this.#work === work && read) this.#heat.offer(bitmap, read.number);
+    if (this.#work === work && read) this.#heat.offer(bitmap, read.number, result.outside);
   }
 
   /** By its number in DICOM: servers list the images of a study in an order that may change. */

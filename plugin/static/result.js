@@ -1,6 +1,8 @@
-/** The result: words first, then the number with its classes, then what it rests on. */
+/** The result: words first, then the number and what it means, detail behind a click, what it rests on. */
 
+import { asideAnswer, intervalMethod, radiographicExtent, thresholds } from "./detail.js";
 import { element, icon, prose } from "./elements.js";
+import { prevalenceTrial } from "./prevalence.js";
 import { stepList } from "./steps.js";
 
 const LOOKED_ONLY = /^Looked only for /;
@@ -19,20 +21,32 @@ function classBar({ label, probability, percent, target }) {
 }
 
 function targetOf(result) {
-  return result.classes.find(({ target }) => target)?.label ?? "Covid-19";
+  return result.target ?? result.classes.find(({ target }) => target)?.label ?? "Covid-19";
 }
 
 function score(result) {
+  const where = result.presumed ? `where ${result.presumed.words} patients have it` : "by this model";
   return element(
     "div", { class: "score" },
     element("p", { class: "score-number" }, result.percent),
-    element("p", { class: "score-words" }, `probability of ${targetOf(result)} by this model`),
+    element("p", { class: "score-words" }, ...prose(`probability of ${targetOf(result)} ${where}`)),
   );
+}
+
+/** How sure the number is, what it presumes, what the image adds: the server's sentences. */
+function meaning(result) {
+  if (!result.meaning?.length) return null;
+  return element("div", { class: "meaning" }, ...result.meaning.map((text) => element("p", {}, ...prose(text))));
 }
 
 /** The report's sentences, without those that stand elsewhere on the card. */
 function sentences(result) {
-  const elsewhere = new Set([...(result.reasons ?? []), ...(result.cautions ?? [])].map(({ sentence }) => sentence));
+  const elsewhere = new Set([
+    ...[...(result.reasons ?? []), ...(result.cautions ?? [])].map(({ sentence }) => sentence),
+    ...(result.meaning ?? []),
+    ...(result.extent?.sentences ?? []),
+    ...(result.aside?.sentences ?? []),
+  ]);
   return (result.sentences ?? []).filter((sentence) => !elsewhere.has(sentence) && !LOOKED_ONLY.test(sentence));
 }
 
@@ -76,9 +90,14 @@ function readResult(result) {
   return [
     element("h3", { class: "headline", tabindex: "-1" }, ...prose(result.headline)),
     score(result),
-    element("ul", { class: "classes", "aria-label": "Probability of each class" }, ...result.classes.map(classBar)),
+    meaning(result),
     caution(result),
     reasons(result.cautions, "Keep in mind"),
+    radiographicExtent(result),
+    element("ul", { class: "classes", "aria-label": "Probability of each class" }, ...result.classes.map(classBar)),
+    thresholds(result),
+    prevalenceTrial(result),
+    intervalMethod(result),
     ...paragraphs(sentences(result)),
   ].filter(Boolean);
 }
@@ -87,8 +106,9 @@ function unreadResult(result) {
   return [
     element("h3", { class: "headline", tabindex: "-1" }, result.headline || "No result: the model cannot read this image"),
     reasons(result.reasons, "Why it cannot be read"),
-    element("p", { class: "caution" }, icon("alert"), element("span", {}, ...prose("This says nothing about Covid-19, neither for nor against it."))),
+    element("p", { class: "caution" }, icon("alert"), element("span", {}, ...prose(`This says nothing about ${targetOf(result)}, neither for nor against it.`))),
     reasons(result.cautions, "Keep in mind"),
+    asideAnswer(result, classBar),
     ...paragraphs(sentences(result)),
   ].filter(Boolean);
 }

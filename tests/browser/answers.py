@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.browser import phantom
+from tests.browser.results import READ_AT, result
 
 Json = dict[str, Any]
 
@@ -15,7 +16,6 @@ STEPS = (
     ("read_images", "Reading the images"),
     ("write_report", "Writing the report"),
 )
-READ_AT = "2026-11-20T14:05:00+00:00"
 
 
 def launch(**changes: Any) -> Json:
@@ -124,84 +124,6 @@ def steps(running: int, ending: str = "running") -> list[Json]:
         }
         for i, (name, label) in enumerate(STEPS)
     ]
-
-
-def result(**changes: Any) -> Json:
-    return {
-        "status": "ok",
-        "headline": "No clear signs of Covid-19: probability 13 % (threshold 46 %).",
-        "sentences": [
-            "Looked only for Covid-19; a low score does not exclude it.",
-            "The probability may lie between 7 % and 21 %.",
-            "The image does not state the patient's age.",
-            "Unverified reading by a machine, for research and demonstration: not a diagnosis.",
-        ],
-        "probability": 0.126,
-        "percent": "13 %",
-        "positive": False,
-        "classes": [
-            {
-                "code": "covid",
-                "label": "Covid-19",
-                "probability": 0.126,
-                "percent": "13 %",
-                "target": True,
-            },
-            {
-                "code": "normal",
-                "label": "Normal",
-                "probability": 0.648,
-                "percent": "65 %",
-                "target": False,
-            },
-            {
-                "code": "other",
-                "label": "Other pneumonia",
-                "probability": 0.226,
-                "percent": "23 %",
-                "target": False,
-            },
-        ],
-        "interval": [0.07, 0.21],
-        "reasons": [],
-        "cautions": [
-            {"code": "age_unknown", "sentence": "The image does not state the patient's age."}
-        ],
-        "limits": [
-            "Trained on public images; on a new hospital's images it is less accurate.",
-            "Not made for children under 16, lateral views or photographs.",
-        ],
-        "model": {
-            "title": "Chest X-ray, Covid-19",
-            "version": "0.1.0",
-            "weights": "9f2ab4c07d11e5a8",
-            "card": "https://models.example/chest-xray",
-        },
-        "image": 1,
-        "sop_instance_uid": "1.2.3.1",
-        "heat_map": "/api/readings/g1/heat-map.png",
-    } | changes
-
-
-def cannot_read() -> Json:
-    return result(
-        status="cannot_read",
-        headline="No result: the model cannot read this image",
-        sentences=[],
-        probability=None,
-        percent=None,
-        positive=None,
-        classes=[],
-        interval=None,
-        reasons=[
-            {
-                "code": "lateral",
-                "sentence": "A lateral view; the model reads frontal views.",
-            }
-        ],
-        cautions=[],
-        heat_map=None,
-    )
 
 
 def report(**changes: Any) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import answers
+from tests.browser import answers, results
 from tests.browser.conftest import OpenPage
 from tests.browser.fake_plugin import Scenario
 from tests.browser.page_probes import focused, poor_contrasts, wait_for_image
@@ -29,7 +29,7 @@ def test_the_whole_reading_works_with_the_keyboard_alone(open_page: OpenPage) ->
     assert {"skip", "close", "Window", "viewport"} <= set(seen)
     page.keyboard.press("Enter")
     page.wait_for_selector(".headline")
-    assert focused(page) == answers.result()["headline"]
+    assert focused(page) == results.result()["headline"]
 
 
 def test_arrow_keys_go_from_tool_to_tool(open_page: OpenPage) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import answers
+from tests.browser import answers, results
 from tests.browser.clicks import diagnose, read
 from tests.browser.conftest import OpenPage
 from tests.browser.fake_plugin import FakePlugin, Scenario
@@ -52,7 +52,7 @@ def test_the_result_says_words_first_then_the_number_and_every_class(open_page: 
     page = read(open_page)
     card = page.locator(".result")
     parts = card.locator("> *").evaluate_all("nodes => nodes.map(node => node.className)")
-    assert parts[:4] == ["headline", "score", "classes", "caution"]
+    assert parts[:4] == ["headline", "score", "meaning", "caution"]
     expect(card.locator(".score-number")).to_have_text("13 %")
     expect(card.locator(".classes li")).to_have_text(
         [
@@ -67,7 +67,7 @@ def test_the_result_says_words_first_then_the_number_and_every_class(open_page: 
         "Looked only for Covid-19; a low score does not exclude it."
     )
     expect(card).to_contain_text("The image does not state the patient's age.")
-    expect(page.locator("#announcer")).to_have_text(answers.result()["headline"])
+    expect(page.locator("#announcer")).to_have_text(results.result()["headline"])
 
 
 def test_the_result_comes_into_view_in_a_narrow_frame(open_page: OpenPage) -> None:
@@ -81,22 +81,24 @@ def test_the_result_comes_into_view_in_a_narrow_frame(open_page: OpenPage) -> No
 
 
 def test_a_sentence_is_never_said_twice(open_page: OpenPage) -> None:
-    text = read(open_page).locator(".result").inner_text()
-    for sentence in answers.result()["sentences"]:
+    card = read(open_page).locator(".result")
+    card.evaluate("node => node.querySelectorAll('details').forEach(each => each.open = true)")
+    text = card.inner_text()
+    for sentence in results.result()["sentences"]:
         assert text.count(sentence) == 1, sentence
 
 
 def test_every_number_is_the_servers_text_and_never_rounded_again(open_page: OpenPage) -> None:
     classes = [{"code": "c", "label": "Covid-19", "probability": 0.992, "target": True}]
     classes = [one | {"percent": "above 99 %"} for one in classes]
-    result = answers.result(probability=0.992, percent="above 99 %", classes=classes)
+    result = results.result(probability=0.992, percent="above 99 %", classes=classes)
     page = read(open_page, Scenario(readings=[answers.reading(result=result)]))
     expect(page.locator(".score-number")).to_have_text("above 99 %")
     expect(page.locator(".bar-value")).to_have_text("above 99 %")
 
 
 def test_the_caution_stands_even_when_the_server_forgets_it(open_page: OpenPage) -> None:
-    done = answers.reading(result=answers.result(sentences=[]))
+    done = answers.reading(result=results.result(sentences=[]))
     page = read(open_page, Scenario(readings=[done]))
     expect(page.locator(".caution")).to_contain_text("a low score does not exclude it")
 
@@ -113,22 +115,22 @@ def test_model_version_limits_and_card_are_named(open_page: OpenPage) -> None:
 def test_a_model_card_of_ours_is_a_link_without_https_too(
     open_page: OpenPage, fake: FakePlugin
 ) -> None:
-    card = f"{fake.base_url}/models/chest_xray/card"
-    model = answers.result()["model"] | {"card": card}
-    page = read(open_page, Scenario(readings=[answers.reading(result=answers.result(model=model))]))
+    card = f"{fake.base_url}/models/chest_xray"
+    model = results.result()["model"] | {"card": card}
+    page = read(open_page, Scenario(readings=[answers.reading(result=results.result(model=model))]))
     expect(page.locator(".model a")).to_have_attribute("href", card)
 
 
 @pytest.mark.parametrize("card", ["javascript:alert(1)", "http://elsewhere.example/card", "card"])
 def test_a_model_card_elsewhere_is_no_link(open_page: OpenPage, card: str) -> None:
-    model = answers.result()["model"] | {"card": card}
-    done = answers.reading(result=answers.result(model=model))
+    model = results.result()["model"] | {"card": card}
+    done = answers.reading(result=results.result(model=model))
     page = read(open_page, Scenario(readings=[done]))
     expect(page.locator(".model a")).to_have_count(0)
 
 
 def test_cannot_read_gives_reasons_and_no_number(open_page: OpenPage) -> None:
-    page = read(open_page, Scenario(readings=[answers.reading(result=answers.cannot_read())]))
+    page = read(open_page, Scenario(readings=[answers.reading(result=results.cannot_read())]))
     card = page.locator(".result")
     expect(card).to_have_attribute("data-status", "cannot_read")
     expect(card.locator(".reasons")).to_contain_text("lateral view")
@@ -188,7 +190,7 @@ def test_a_result_whose_report_is_in_doubt_claims_neither(open_page: OpenPage) -
 
 
 def test_waiting_for_a_new_launch_keeps_the_result_and_says_what_to_do(open_page: OpenPage) -> None:
-    waiting = answers.reading("awaiting_launch", result=answers.result(), report=None)
+    waiting = answers.reading("awaiting_launch", result=results.result(), report=None)
     page = read(open_page, Scenario(readings=[waiting]))
     expect(page.locator(".score-number")).to_have_text("13 %")
     problem = page.locator(".panel .problem")

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import answers
+from tests.browser import answers, results
 from tests.browser.conftest import OpenPage
 from tests.browser.fake_plugin import FakePlugin, Scenario
 from tests.browser.page_probes import wait_for_image
 
 pytestmark = pytest.mark.browser
 
-EARLIER = {"id": "g1", "state": "done", "read_at": answers.READ_AT}
+EARLIER = {"id": "g1", "state": "done", "read_at": results.READ_AT}
 WRITTEN = answers.report_of_study(
     reference="DiagnosticReport/w-7f31", status="preliminary", ours=True
 )

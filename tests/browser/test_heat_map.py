@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import answers, phantom
+from tests.browser import answers, phantom, results
 from tests.browser.clicks import diagnose, read
 from tests.browser.conftest import OpenPage
 from tests.browser.fake_plugin import FakePlugin, Scenario
@@ -42,7 +42,7 @@ def test_the_heat_map_is_off_until_asked_for_and_its_opacity_follows_the_slider(
 def test_the_heat_map_lies_only_on_the_image_that_the_model_read(open_page: OpenPage) -> None:
     images = [answers.image(1), answers.image(2, view="AP", view_label="AP")]
     # The server listed the images in another order when it was read: only the DICOM number counts.
-    done = answers.reading(result=answers.result(image=1, sop_instance_uid="1.2.3.2"))
+    done = answers.reading(result=results.result(image=1, sop_instance_uid="1.2.3.2"))
     page = open_page(Scenario(openings=[answers.opening(images=images)], readings=[done]))
     wait_for_image(page)
     diagnose(page)
@@ -55,7 +55,7 @@ def test_the_heat_map_lies_only_on_the_image_that_the_model_read(open_page: Open
 def test_the_heat_map_of_an_image_that_is_not_shown_is_offered_nowhere(
     open_page: OpenPage, fake: FakePlugin, uid: str | None
 ) -> None:
-    done = answers.reading(result=answers.result(sop_instance_uid=uid))
+    done = answers.reading(result=results.result(sop_instance_uid=uid))
     page = read(open_page, Scenario(readings=[done]))
     expect(page.locator(".heat-note")).to_contain_text("not among those shown")
     expect(page.locator("#heat-bar")).to_be_hidden()

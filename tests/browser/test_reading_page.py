@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import answers
+from tests.browser import answers, results
 from tests.browser.conftest import OpenPage
 from tests.browser.fake_plugin import FakePlugin, Scenario
 from tests.browser.page_probes import wait_for_image
@@ -64,7 +64,7 @@ def test_markup_in_names_and_dicom_text_shows_as_text(open_page: OpenPage) -> No
     study = answers.study(
         title=MARKUP, accession=MARKUP, reports=[answers.report_of_study(conclusion=MARKUP)]
     )
-    result = answers.result(headline=MARKUP, sentences=[MARKUP], limits=[MARKUP])
+    result = results.result(headline=MARKUP, sentences=[MARKUP], limits=[MARKUP])
     page = open_page(
         Scenario(
             launch=answers.launch(patient=patient, need_patient_banner=True),

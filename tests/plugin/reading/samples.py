@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,10 +14,12 @@ from inference.model_facts import (
     NetworkFile,
     OperatingPoint,
 )
-from inference.prediction import ModelIdentity, Prediction, Reason
+from inference.prediction import Aside, Extent, Measure, ModelIdentity, Prediction, Reason
+from inference.prevalence import likelihood_ratio
 from plugin.imaging.endpoints import ArchiveRules
 from plugin.imaging.imaging_study import Study, read_study_resource
 from plugin.reporting.report import ReportContext, reading_key
+from plugin.reporting.site_prevalence import Prevalence
 
 FHIR_BASE = "https://ehr.example/fhir"
 MRN = "https://hospital.example/mrn"
@@ -60,6 +63,43 @@ READ = Prediction(
 )
 UNREAD = Prediction(
     "cannot_read", IDENTITY, reasons=(Reason("lateral", "A lateral view cannot be read."),)
+)
+
+# A model with everything that an answer may say, its answers, and a hospital's own prevalence.
+SITE = Prevalence(0.05, "ehr", "North Hospital")
+FULL_FACTS = replace(
+    FACTS,
+    reference_prevalence=0.43,
+    operating_points=(
+        OperatingPoint("rule_out", 0.2, Measured(0.97, 0.93, 0.99), Measured(0.41, 0.35, 0.47)),
+        OperatingPoint("balanced", 0.5, Measured(0.87, 0.81, 0.92), Measured(0.79, 0.74, 0.83)),
+        OperatingPoint("rule_in", 0.9, Measured(0.52, 0.44, 0.6), Measured(0.98, 0.96, 0.99)),
+    ),
+    interval_method="Venn-Abers interval; it does not cover images of another hospital.",
+    organ="lungs",
+)
+EXTENT = Extent(
+    2,
+    "moderate",
+    (
+        Measure("geographic_extent", "geographic extent", 3.14, 8, 1.2),
+        Measure("opacity", "opacity", 2.4, 6, 0.9),
+    ),
+)
+ASIDE = Aside(
+    "bacterial_or_viral",
+    "If this child has pneumonia",
+    {"bacterial": 0.7, "viral": 0.3},
+    (Reason("one_hospital", "Trained on children of one hospital."),),
+)
+FULL = replace(
+    READ,
+    likelihood_ratio=likelihood_ratio(0.8731, 0.43),
+    outside_share=0.12,
+    extent=EXTENT,
+)
+CHILD = replace(
+    UNREAD, reasons=(Reason("under_minimum_age", "The patient is a child."),), aside=ASIDE
 )
 
 
@@ -136,7 +176,7 @@ def context(**changes: Any) -> ReportContext:
         "launched_by": "Practitioner/p1",
         "launch_encounter": "e9",
         "model": FACTS,
-        "model_card": "https://wetread.example/models/toy/card",
+        "model_card": "https://wetread.example/models/toy",
         "unverifiable": False,
     }
     return ReportContext(**(values | changes))
