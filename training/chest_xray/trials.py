@@ -9,6 +9,7 @@ The held-out fold plays no part.
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import tomllib
 from pathlib import Path
@@ -54,14 +55,27 @@ def run_trials(
     """
     with trials.open("rb") as file:
         wanted = tomllib.load(file)
-    figures: dict[str, Figures] = {}
+    common = {"base": wanted["base"], "epochs": wanted["epochs"]}
+    figures = _kept(kept, common)
     for name, changes in wanted["trial"].items():
+        if name in figures and figures[name]["changes"] == changes:
+            continue
         tried = _changed(settings, {**wanted["base"], **changes}, wanted["epochs"])
         folder = work / f"trial-{name}"
         figures[name] = {"changes": changes, **_trial(crops, tried, imagenet, folder)}
         log.info("trial %s: %s", name, figures[name])
-        write_json(kept, {"base": wanted["base"], "epochs": wanted["epochs"], "trials": figures})
+        write_json(kept, {**common, "trials": figures})
     return figures
+
+
+def _kept(path: Path, common: Figures) -> dict[str, Figures]:
+    """Figures of an earlier call with the same base and length."""
+    if not path.exists():
+        return {}
+    stored = json.loads(path.read_text("utf-8"))
+    if {key: stored[key] for key in common} != common:
+        return {}
+    return dict(stored["trials"])
 
 
 def _changed(settings: Settings, changes: dict[str, Any], epochs: int) -> Settings:
