@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from tests.training.conftest import MODEL_FOLDER
 from training.chest_xray.calibration import (
@@ -26,7 +27,7 @@ from training.chest_xray.evaluation import Evaluator, Predictions
 from training.chest_xray.settings import Settings, load_settings
 from training.chest_xray.table import Row
 from training.errors import SettingsError, TableError
-from training.intervals import area_under_curve, rate
+from training.intervals import area_under_curve, ranked_area, rate
 
 pytestmark = pytest.mark.training
 
@@ -56,6 +57,21 @@ def test_the_interval_widens_when_images_share_a_patient() -> None:
 def test_the_same_seed_gives_the_same_interval() -> None:
     hits, groups = np.arange(20) % 3 == 0, np.arange(20).astype(str)
     assert rate(hits, groups, 100, 5) == rate(hits, groups, 100, 5)
+
+
+def test_areas_are_scikit_learns_also_where_scores_are_equal() -> None:
+    rng = np.random.default_rng(6)
+    truth = rng.random(300) < 0.3
+    scores = np.round(rng.normal(size=300) + truth, 1)
+    area = ranked_area(truth, scores)
+    for _ in range(20):
+        chosen = rng.integers(0, 300, 300)
+        assert area(chosen) == pytest.approx(roc_auc_score(truth[chosen], scores[chosen]))
+
+
+def test_an_area_of_scores_that_are_no_numbers_is_refused() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        ranked_area(np.array([True, False]), np.array([np.nan, 1.0]))
 
 
 def test_an_area_with_one_class_only_is_undefined_not_one() -> None:
