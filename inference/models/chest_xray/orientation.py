@@ -15,8 +15,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.prediction import Reason
-
 if TYPE_CHECKING:
     from inference.model_folder import Network
 
@@ -79,8 +77,8 @@ def orientation_input(part: Floats) -> Floats:
     return np.asarray(stretched, np.float32)[None, :, :, None]
 
 
-def check_orientation(part: Floats, network: Network) -> Reason | None:
-    """Why the picture must not be read as it lies, or None.
+def find_fault(part: Floats, network: Network) -> Fault | None:
+    """How the picture lies wrong, or None.
 
     Parameters
     ----------
@@ -92,14 +90,30 @@ def check_orientation(part: Floats, network: Network) -> Reason | None:
 
     Returns
     -------
-    Reason or None
-        Of the most certain fault. A turned picture is not called mirrored as well: which side is
-        which can be told of an upright one only.
+    Fault or None
+        One of several: which side is which can be told of an upright picture only, and what is up
+        only with air black.
     """
     excess = network.run(orientation_input(part))[0][0]
     for kind in ("looks_inverted", "looks_turned", "looks_mirrored"):
         numbers = [n for n, fault in enumerate(FAULTS) if fault.code == kind and excess[n] > 0]
         if numbers:
-            worst = FAULTS[max(numbers, key=lambda n: float(excess[n]))]
-            return Reason(worst.code, worst.sentence)
+            return FAULTS[max(numbers, key=lambda n: float(excess[n]))]
     return None
+
+
+def righted(picture: Floats, fault: Fault) -> Floats:
+    """The picture with the fault undone, to look whether a chest comes out.
+
+    Parameters
+    ----------
+    picture : numpy.ndarray
+        float32, shape (rows, columns), 0..1.
+    fault : Fault
+        As :func:`find_fault` gives it.
+    """
+    quarters = {"turned_left": 3, "upside_down": 2, "turned_right": 1}
+    turned = np.rot90(picture, quarters.get(fault.key, 0))
+    if fault.key == "mirrored":
+        turned = turned[:, ::-1]
+    return np.ascontiguousarray(1 - turned if fault.key == "inverted" else turned, np.float32)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from inference.model_folder import Prepared, Refusal
 from inference.prediction import Reason
 
-from .orientation import ROLE, check_orientation
+from .orientation import ROLE, Fault, find_fault, righted
 
 if TYPE_CHECKING:
     from inference.images import Image
@@ -102,7 +102,7 @@ def prepare(image: Image, networks: Networks) -> Prepared | Refusal:
     image : inference.images.Image
         A decoded radiograph.
     networks : mapping
-        Role ``"lungs"`` is the lung finder.
+        Role ``"lungs"`` is the lung finder; ``"orientation"`` tells how a picture lies.
 
     Returns
     -------
@@ -110,16 +110,38 @@ def prepare(image: Image, networks: Networks) -> Prepared | Refusal:
         ``array`` is float32, shape (1, INPUT_SIDE, INPUT_SIDE, 1), 0..1; ``box`` is the lung box.
     """
     picture = working_picture(image.pixels)
-    network = networks.get(ROLE)
-    top, left, bottom, right = trimmed(picture)
-    if network and (wrong := check_orientation(picture[top:bottom, left:right], network)):
-        return Refusal((wrong,))
+
+    def finder(array: Floats) -> Floats:
+        return networks["lungs"].run(array)[0]
+
+    fault = _fault(picture, networks)
     try:
-        lungs = find_lungs(picture, lambda array: networks["lungs"].run(array)[0])
+        lungs = find_lungs(picture, finder)
     except NoLungs as reason:
+        # A turned or inverted chest hardly shows lungs. Put right it does; a hip does not.
+        if fault and _shows_lungs(righted(picture, fault), finder):
+            return Refusal((Reason(fault.code, fault.sentence),))
         return Refusal((Reason(reason.code, reason.sentence),))
+    if fault:
+        return Refusal((Reason(fault.code, fault.sentence),))
     array = compose(crop(picture, lungs))[None, :, :, None]
     return Prepared(array, lungs.box, organ=widened(lungs_in_box(lungs, picture.shape)))
+
+
+def _fault(picture: Floats, networks: Networks) -> Fault | None:
+    """How the picture lies wrong; weights without the network that tells it judge nothing."""
+    if (network := networks.get(ROLE)) is None:
+        return None
+    top, left, bottom, right = trimmed(picture)
+    return find_fault(picture[top:bottom, left:right], network)
+
+
+def _shows_lungs(picture: Floats, finder: Finder) -> bool:
+    try:
+        find_lungs(picture, finder)
+    except NoLungs:
+        return False
+    return True
 
 
 def working_picture(pixels: Floats) -> Floats:
