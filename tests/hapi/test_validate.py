@@ -12,7 +12,17 @@ from inference.prediction import Prediction
 from plugin.reporting.report import ReportContext, ReportResources, build_report
 from plugin.reporting.writer import without_id
 from tests.hapi.chart import Chart, Resource
-from tests.plugin.reading.samples import READ, UNREAD, context, imaging_study, study
+from tests.plugin.reading.samples import (
+    CHILD,
+    FULL,
+    FULL_FACTS,
+    READ,
+    SITE,
+    UNREAD,
+    context,
+    imaging_study,
+    study,
+)
 from tests.plugin.reading.test_report import TEXT, predictions
 
 pytestmark = pytest.mark.integration
@@ -37,6 +47,10 @@ CASES = [
     pytest.param(prediction, changes, id=f"{prediction.status}, {name}")
     for prediction in (READ, UNREAD)
     for name, changes in VARIANTS.items()
+]
+CASES += [
+    pytest.param(prediction, {"model": FULL_FACTS, "site": SITE}, id=name)
+    for name, prediction in {"everything that may be said": FULL, "child": CHILD}.items()
 ]
 
 

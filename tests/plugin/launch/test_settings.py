@@ -80,6 +80,10 @@ def test_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("BIND", "127.0.0.1:0"),
         ("BIND", "unix:"),
         ("LOG_LEVEL", "loud"),
+        ("PREVALENCE", "0"),
+        ("PREVALENCE", "1"),
+        ("PREVALENCE", "5"),
+        ("PREVALENCE", "some"),
         ("EHRS", "{"),
         ("EHRS", '"north"'),
         ("SECRET_KEY_FILE", "/var/lib/wetread/keys.json"),
@@ -132,6 +136,11 @@ def test_file_that_is_not_there_is_refused() -> None:
         {"allow_unverifiable": "yes"},
         {"patient_id_systems": ["x"]},
         {"redirect_uri": "https://evil.example"},
+        {"prevalence": 0},
+        {"prevalence": 1.0},
+        {"prevalence": -0.1},
+        {"prevalence": True},
+        {"prevalence": "0.05"},
         {"surprise": 1},
         {"readers": ["Practitioner/1"]},
     ],
@@ -139,6 +148,13 @@ def test_file_that_is_not_there_is_refused() -> None:
 def test_unusable_ehr_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=r"ehrs\."):
         load_settings(with_ehr(**change))
+
+
+def test_prevalence_is_a_share_for_all_ehrs_or_for_one() -> None:
+    settings = load_settings(with_ehr(prevalence=0.05) | {"WETREAD_PREVALENCE": "0.2"})
+    assert (settings.prevalence, settings.ehrs[0].prevalence) == (0.2, 0.05)
+    unset = load_settings(with_ehr())
+    assert (unset.prevalence, unset.ehrs[0].prevalence) == (None, None)
 
 
 def test_secret_of_an_ehr_comes_from_its_own_variable_and_is_never_shown() -> None:

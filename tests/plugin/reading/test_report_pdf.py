@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import re
-import zlib
 from dataclasses import replace
 
 import pytest
 
 from plugin.reporting.report_pdf import FOOT, TITLE, build_pdf
 from plugin.reporting.wording import date_in_words, put_into_words
+from tests.plugin.reading.pdf_text import pages
 from tests.plugin.reading.samples import FACTS, READ, context, study
 
 LONG_LIMITS = tuple(f"Limit number {number} of this model." for number in range(120))
-
-
-def pages(pdf: bytes) -> list[str]:
-    """The text of each page, lines joined by blanks."""
-    streams = re.findall(rb"stream\r?\n(.*?)~>\s*endstream", pdf, re.DOTALL)
-    drawn = [zlib.decompress(base64.a85decode(stream)).decode("cp1252") for stream in streams]
-    return [" ".join(re.findall(r"\((.*?)(?<!\\)\) Tj", page)) for page in drawn]
 
 
 @pytest.mark.parametrize("part", ["patient_line", "title"])
