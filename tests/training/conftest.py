@@ -16,6 +16,7 @@ from inference.golden import phantom
 
 # These import TensorFlow; `make test` runs them in .venv-train.
 _NEED_TENSORFLOW = [
+    "test_article.py",
     "test_children.py",
     "test_extent.py",
     "test_figures.py",

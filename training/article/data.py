@@ -100,6 +100,21 @@ def _without(rows: list[Row], groups: set[str]) -> list[Row]:
     return [row for row in rows if row.group not in groups]
 
 
+def people(sets: Sets) -> dict[str, dict[str, int]]:
+    """Images, groups and images of known children in each class of the article."""
+    found = {}
+    for name in CLASSES:
+        rows = tuple(
+            row
+            for part in (sets.training, sets.validation, sets.unseen)
+            for row in part
+            if row.finding == name
+        )
+        children = sum(row.child for row in rows)
+        found[name] = {"images": len(rows), "groups": len(groups_of(rows)), "children": children}
+    return found
+
+
 def healthy_adults(data: Path) -> Rows:
     """Normal X-rays of adults, from sources that the article did not use.
 

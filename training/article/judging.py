@@ -48,7 +48,6 @@ def article_figures(judged: Judged, settings: Settings, seed: int) -> Figures:
     def share(chosen: NDArray[np.bool_], part: NDArray[np.bool_]) -> dict[str, Any]:
         return rate(chosen[part], groups[part], settings.resamples, seed).as_json()
 
-    numbers = list(range(len(CLASSES)))
     return {
         "images": len(judged.rows),
         "right": int(hits.sum()),
@@ -56,16 +55,27 @@ def article_figures(judged: Judged, settings: Settings, seed: int) -> Figures:
         "sensitivity": share(found, is_sick),
         "specificity": share(found, ~is_sick),
         # Rows: truth; columns: answer.
-        "confusion_matrix": confusion_matrix(right, answers, labels=numbers).tolist(),
-        "report": classification_report(
-            right,
-            answers,
-            labels=numbers,
-            target_names=CLASSES,
-            output_dict=True,
-            zero_division=0.0,
-        ),
+        "confusion_matrix": confusion_matrix(
+            right, answers, labels=list(range(len(CLASSES)))
+        ).tolist(),
+        "report": _report(judged, output_dict=True),
     }
+
+
+def report_text(judged: Judged) -> str:
+    """Precision, recall and F1 of each class, as the article prints them."""
+    return str(_report(judged, output_dict=False))
+
+
+def _report(judged: Judged, *, output_dict: bool) -> Any:
+    return classification_report(
+        truth(judged.rows),
+        judged.answers,
+        labels=list(range(len(CLASSES))),
+        target_names=CLASSES,
+        output_dict=output_dict,
+        zero_division=0.0,
+    )
 
 
 def called_covid(judged: Judged, settings: Settings, seed: int) -> Figures:

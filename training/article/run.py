@@ -102,6 +102,7 @@ def _figures(judged: dict[str, Judged], sets: Sets, settings: Settings, seed: in
     unseen = judged["unseen"]
     return {
         "images": {name: len(getattr(sets, name)) for name in ("training", "validation", "unseen")},
+        "people": tables.people(sets),
         "validation": article_figures(judged["validation"], settings, seed),
         "unseen": article_figures(unseen, settings, seed),
         "validation_leaking": [row.path for row in sets.validation_leaking],

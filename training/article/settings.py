@@ -15,7 +15,7 @@ class Settings:
     Attributes
     ----------
     side : int
-        Side of the square input in pixels; 182 or more for the 4x4 pooling.
+        Side of the square input in pixels; 171 or more for the 4x4 pooling.
     units, dropout : int, float
         The dense layer before the last one, and the share of it that is dropped in training.
     rate : float
