@@ -74,7 +74,7 @@ def _extent(extent: Extent | None) -> list[dict[str, Any]]:
 def _measure(measure: Measure) -> dict[str, Any]:
     name = f"extent-{measure.key.replace('_', '-')}"
     code = own(name if name in OWN_CODES else "extent-measure")
-    score = {"value": round(measure.value, 2), "unit": "score", "system": UCUM, "code": "{score}"}
+    score = {"value": round(measure.value, 1), "unit": "score", "system": UCUM, "code": "{score}"}
     return {"code": {"coding": [code], "text": measure_in_words(measure)}, "valueQuantity": score}
 
 

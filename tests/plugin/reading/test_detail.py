@@ -104,7 +104,7 @@ def test_extent_is_said_with_its_errors_in_conclusion_pdf_page_and_observation()
     assert parts["extent-level"]["valueInteger"] == 2
     assert "moderate" in parts["extent-level"]["code"]["text"]
     measure = parts["extent-geographic-extent"]
-    assert measure["valueQuantity"]["value"] == 3.14
+    assert measure["valueQuantity"]["value"] == 3.1
     assert measure["code"]["text"] == "geographic extent 3.1 of 8 (typical error 1.2)"
     assert parts["extent-opacity"]["valueQuantity"]["code"] == "{score}"
 
