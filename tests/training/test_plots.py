@@ -13,7 +13,8 @@ import pytest
 
 from tests.training.conftest import MODEL_FOLDER
 from training import svg
-from training.chest_xray import curves, plots
+from training.chest_xray import curves, plot_panels, plots
+from training.chest_xray.predicted import read_predictions
 from training.chest_xray.settings import Settings, load_settings
 from training.errors import ExportError, TableError
 
@@ -28,7 +29,22 @@ PARTS = (
 EACH = 20
 AREA = {"value": 0.8, "low": 0.7, "high": 0.9, "images": 9, "groups": 8}
 PROBED = {"trained_network": {"adults_auc": AREA}, "frozen_features": {"adults_auc": AREA}}
-FIGURES = {"probe": {"as_it_is": PROBED, "lungs_blanked": PROBED}}
+HEAD = {
+    "auc": AREA,
+    "within": {"ieee8023": AREA},
+    "unseen": {"nih": {"auc": AREA | {"value": None}}},
+}
+TOLD = {"covid": {"balanced_accuracy": 0.6, "guessing": 0.5, "told": AREA}}
+FIGURES = {
+    "probe": {
+        "as_it_is": PROBED,
+        "frame_of_another": {"trained_network": {"adults_auc": AREA}},
+        "lungs_blanked": PROBED,
+        "outline_only": PROBED,
+        "source_told": TOLD,
+    },
+    "heads": {"covid": {"heads": {"fine_tuned": HEAD, "stacked": HEAD}}},
+}
 THRESHOLDS = {"rule_out": 0.1, "balanced": 0.4, "rule_in": 0.8}
 
 
@@ -47,8 +63,9 @@ def table(tmp_path: Path) -> Path:
             rows.append(
                 {
                     "part": part, "path": f"{source}/{number}.jpg", "source": source,
-                    "label": label, "group": f"{source}{label}{number // 2}", "fold": 0,
-                    "child": "n", "logit": logit, "probability": 1 / (1 + np.exp(-logit)),
+                    "label": label, "group": f"{source}{label}{number // 2}",
+                    "fold": 4 * (number % 2), "child": "n", "logit": logit,
+                    "probability": 1 / (1 + np.exp(-logit)),
                 }
             )  # fmt: skip
     child = rows[0] | {"source": "kermany", "label": "normal", "child": "y", "group": "child"}
@@ -61,7 +78,7 @@ def table(tmp_path: Path) -> Path:
 
 
 def draw(table: Path, settings: Settings, folder: Path) -> Path:
-    found = plots.read_predictions(table)
+    found = read_predictions(table)
     plots.draw_plots(FIGURES, found, THRESHOLDS, settings, folder / "plots")
     return folder
 
@@ -85,12 +102,16 @@ def test_honest_probabilities_lie_on_the_diagonal_and_overconfident_ones_do_not(
 def test_weights_give_the_prevalence_and_no_source_counts_by_its_size() -> None:
     cells = np.array(["a covid"] * 2 + ["b normal"] * 90 + ["c normal"] * 10)
     truth = np.char.endswith(cells, "covid")
-    weights = curves.cell_weights(cells, truth, 0.3, {"a covid": 0.5, "b normal": 1, "c normal": 1})
+    groups = np.array(["p", "p"] + [f"b{i}" for i in range(90)] + ["c"] * 9 + ["d"])
+    shares = {"a covid": 0.5, "b normal": 1, "c normal": 1}
+    weights = curves.cell_weights(cells, groups, truth, 0.3, shares)
     assert weights.sum() == pytest.approx(1)
     assert weights[truth].sum() == pytest.approx(0.3)
     assert weights[cells == "b normal"].sum() == pytest.approx(0.35)
+    # Nine images of one patient count three times as much as one of another, not nine times.
+    assert weights[groups == "c"].sum() == pytest.approx(3 * weights[groups == "d"].sum())
     with pytest.raises(TableError, match="c normal has none"):
-        curves.cell_weights(cells, truth, 0.3, {"a covid": 1, "b normal": 1})
+        curves.cell_weights(cells, groups, truth, 0.3, {"a covid": 1, "b normal": 1})
 
 
 def test_net_benefit_by_hand() -> None:
@@ -149,18 +170,25 @@ def test_a_plot_is_the_same_to_the_byte_and_needs_no_style_sheet(
     assert re.search(r"<text[^>]*>nih\+rsna_normal against known: AUC 0\.\d\d</text>", roc)
 
 
+def test_too_few_images_give_a_plot_that_says_so(tmp_path: Path) -> None:
+    plot_panels.draw_roc(tmp_path / "roc.svg", "Known sources", {})
+    assert "too few images" in (tmp_path / "roc.svg").read_text("utf-8")
+    plot_panels.draw_marks(tmp_path / "marks.svg", "Heads", "area", {"children": []})
+    assert "children" in (tmp_path / "marks.svg").read_text("utf-8")
+
+
 def test_children_are_in_no_plot(table: Path, settings: Settings, tmp_path: Path) -> None:
     folder = draw(table, settings, tmp_path)
     for plot in plots.PLOTS:
         assert "kermany" not in (folder / "plots" / plot.file).read_text("utf-8")
-    assert plots.read_predictions(table).child.sum() == 1
+    assert read_predictions(table).child.sum() == 1
 
 
 def test_a_table_without_a_column_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "predictions.csv"
     path.write_text("part,path,source,label,group,logit,child\noof,a,b,covid,g,1,n\n")
-    with pytest.raises(TableError, match="must have rows with probability"):
-        plots.read_predictions(path)
+    with pytest.raises(TableError, match="must have rows with fold, probability"):
+        read_predictions(path)
 
 
 def test_a_plot_too_large_for_a_page_is_refused(tmp_path: Path) -> None:

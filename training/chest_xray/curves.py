@@ -41,7 +41,11 @@ class Bin:
 
 
 def cell_weights(
-    cells: NDArray[np.str_], truth: Truth, prevalence: float, shares: Mapping[str, float]
+    cells: NDArray[np.str_],
+    groups: NDArray[np.str_],
+    truth: Truth,
+    prevalence: float,
+    shares: Mapping[str, float],
 ) -> Floats:
     """Weights that sum to 1, with ``prevalence`` on the target class.
 
@@ -49,6 +53,9 @@ def cell_weights(
     ----------
     cells : numpy.ndarray
         Source and class of each image, such as "nih normal".
+    groups : numpy.ndarray
+        Images of one patient share a group; inside a cell it counts by the root of their number,
+        as in training and calibration.
     truth : numpy.ndarray
         Whether it shows the target class.
     prevalence : float
@@ -61,11 +68,14 @@ def cell_weights(
     TableError
         A cell has no share, or one of the two classes has no image.
     """
-    names, inverse, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    names, inverse = np.unique(cells, return_inverse=True)
     if unknown := sorted({str(name) for name in names} - set(shares)):
         raise TableError(f"every source and class must have a share; {unknown[0]} has none")
-    each = np.array([shares[str(name)] for name in names]) / counts
-    weights = each[inverse]
+    pairs = np.stack([inverse, np.unique(groups, return_inverse=True)[1]], axis=1)
+    _, pair, images = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+    raw = images[pair.ravel()] ** -0.5
+    each = np.array([shares[str(name)] for name in names]) / np.bincount(inverse, raw)
+    weights = raw * each[inverse]
     sick, well = weights[truth].sum(), weights[~truth].sum()
     if not (sick > 0 and well > 0):
         raise TableError("weights need images with and without the target class")

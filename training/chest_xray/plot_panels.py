@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,10 @@ def draw_roc(path: Path, title: str, curves: dict[str, Roc]) -> None:
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.set(xlabel="false alarms (1 - specificity)", ylabel="sensitivity")
         axes.set_title(title)
-        axes.legend(loc="lower right")
+        if curves:
+            axes.legend(loc="lower right")
+        else:
+            axes.text(0.5, 0.25, "too few images for a curve", ha="center")
 
 
 def draw_bars(
@@ -106,43 +109,40 @@ def draw_decision_curve(path: Path, curves: dict[float, NetBenefit]) -> None:
 
 
 @dataclass(frozen=True)
-class PointFigure:
-    """Sensitivity or specificity of one operating point on one source."""
+class Mark:
+    """A figure in a row of its own kind: `name` is told apart by colour and shape."""
 
-    point: str
-    source: str
+    row: str
+    name: str
     bar: Bar
 
 
-def draw_operating_points(
-    path: Path, sensitivities: Sequence[PointFigure], specificities: Sequence[PointFigure]
-) -> None:
-    """Two panels with a row for each source and a mark for each operating point."""
-    parts = (("sensitivity", sensitivities), ("specificity", specificities))
-    rows = [len({one.source for one in part}) for _, part in parts]
-    with plot(path, "Operating points", height=1.6 + 0.5 * sum(rows)) as figure:
-        panels = figure.subplots(2, 1, height_ratios=[max(1, n) for n in rows], sharex=True)
-        for axes, (name, part) in zip(panels, parts, strict=True):
-            _draw_points(axes, part)
+def draw_marks(path: Path, title: str, label: str, panels: Mapping[str, Sequence[Mark]]) -> None:
+    """A panel for each name, in it a row for each kind with one mark a name and its interval."""
+    rows = [max(1, len({one.row for one in marks})) for marks in panels.values()]
+    height = 1.0 + 0.35 * len(rows) + 0.46 * sum(rows)
+    with plot(path, title, height=height) as figure:
+        drawn = figure.subplots(len(rows), 1, height_ratios=rows, sharex=True, squeeze=False)[:, 0]
+        for axes, (name, marks) in zip(drawn, panels.items(), strict=True):
+            _draw_marks(axes, marks)
             axes.set_title(name)
-        panels[0].legend(loc="lower left", bbox_to_anchor=(0.28, 1.0), ncols=3)
-        panels[1].set(xlim=(0, 1), xlabel="share of images, with 95 % interval")
+        handles, names = drawn[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside upper right", ncols=min(3, len(names)))
+        drawn[-1].set(xlim=(0, 1.02), xlabel=label)
 
 
-def _draw_points(axes: Any, part: Sequence[PointFigure]) -> None:
-    sources = list(dict.fromkeys(one.source for one in part))
-    points = list(dict.fromkeys(one.point for one in part))
-    for number, point in enumerate(points):
-        own = [one for one in part if one.point == point]
-        rows = [sources.index(one.source) + 0.22 * (number - 1) for one in own]
-        values = [one.bar.value for one in own]
-        spread = [
-            [one.bar.value - one.bar.low for one in own],
-            [one.bar.high - one.bar.value for one in own],
-        ]
+def _draw_marks(axes: Any, marks: Sequence[Mark]) -> None:
+    rows = list(dict.fromkeys(one.row for one in marks))
+    names = list(dict.fromkeys(one.name for one in marks))
+    for number, name in enumerate(names):
+        own = [one for one in marks if one.name == name]
+        apart = 0.6 / max(1, len(names)) * (number - (len(names) - 1) / 2)
+        bars = [one.bar for one in own]
+        spread = [[b.value - b.low for b in bars], [b.high - b.value for b in bars]]
         axes.errorbar(
-            values, rows, xerr=spread, linestyle="none", marker=_MARKS[number], markersize=4.5,
-            color=COLOURS[number], elinewidth=1, capsize=2, label=point.replace("_", "-"),
+            [b.value for b in bars], [rows.index(one.row) + apart for one in own], xerr=spread,
+            linestyle="none", marker=_MARKS[number], markersize=4.5, color=COLOURS[number],
+            elinewidth=1, capsize=2, label=name,
         )  # fmt: skip
-    axes.set_yticks(range(len(sources)), sources)
-    axes.set_ylim(len(sources) - 0.5, -0.5)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_ylim(len(rows) - 0.5, -0.5)

@@ -6,8 +6,7 @@ for whom the model gives no number.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,16 +24,20 @@ from training.chest_xray.curves import (
     reliability,
     roc,
 )
-from training.chest_xray.plot_panels import Bar, PointFigure
+from training.chest_xray.plot_panels import Bar, Mark
+from training.chest_xray.predicted import Predicted
 from training.chest_xray.settings import Settings
-from training.errors import TableError
 from training.intervals import rate
 
 Figures = dict[str, Any]
-LEFT_OUT, BESIDE, KNOWN = "left_out:", "beside:", ("oof", "held_out")
+LEFT_OUT, BESIDE, KNOWN = "left_out:", "beside:", "oof"
 # A curve of fewer images of either kind says nothing.
 _FEWEST = 8
 _PREVALENCES = (0.05, 0.2)
+_QUESTIONS = {
+    "covid": "Covid-19 against the rest, adults",
+    "bacterial": "bacterial against viral, children",
+}
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,10 @@ PLOTS = (
     Plot(
         "reliability.svg",
         "Calibration: share of images with Covid-19 against the probability given, by tenths.",
-        "Points on the dotted line: of the images given a probability of 0.4, 40 in 100 show "
-        "Covid-19. Every source and class counts by its share in training.toml, Covid-19 by the "
-        "reference prevalence; bars are 95 % intervals over groups, the lower panel counts images.",
+        "On the dotted line, 40 in 100 of the images that are given a probability of 0.4 show "
+        "Covid-19. Images of sources that the answering network had not seen. Every source and "
+        "class counts by its share in training.toml, Covid-19 by the reference prevalence; bars "
+        "are 95 % intervals over groups, the lower panel counts images.",
     ),
     Plot(
         "roc_known.svg",
@@ -69,80 +73,31 @@ PLOTS = (
     ),
     Plot(
         "probes.svg",
-        "Areas under the curve when the lungs are blanked or replaced, and when the frame is.",
+        "Areas under the curve with the lungs blanked, the outline alone, or a foreign frame.",
         "What a network reaches without lungs is no medicine: it is the trace of the source. The "
-        "nearer the bars without lungs to 0.5, the better.",
+        "nearer the bars without lungs to 0.5, the better. Fitted anew: frozen ImageNet features "
+        "and a logistic regression, trained on pictures changed in the same way.",
     ),
     Plot(
         "operating_points.svg",
         "Sensitivity and specificity of the three operating points on sources left out.",
-        "One row for each source, one mark for each operating point, with 95 % intervals.",
+        "One row for each source (images in brackets), one mark for each operating point, with "
+        "95 % intervals. Held-out fold: neither network nor threshold had seen these images.",
     ),
     Plot(
         "decision_curve.svg",
         "Net benefit against the threshold probability for two or three prevalences.",
         "Above both other lines, acting by the model would be better than acting on everybody or "
         "on nobody, if one false alarm weighs as the threshold says (at 0.2: a quarter of a missed "
-        "patient). On sources left out.",
+        "patient). On sources left out, held-out fold.",
+    ),
+    Plot(
+        "heads.svg",
+        "Areas under the curve of the compared heads, by question.",
+        "The same images for every head. Out of fold rewards knowing the source; within one source "
+        "and on unseen sources it does not help.",
     ),
 )
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """Columns of ``predictions.csv``, one value an image.
-
-    Attributes
-    ----------
-    part, path, source, label, group : numpy.ndarray
-        Text. ``part``: "oof", "held_out", "left_out:<sources>", "beside:<sources>", "article".
-    child : numpy.ndarray
-        bool; known to be a child.
-    logit, probability : numpy.ndarray
-        float64; calibrated log-odds and probability (0..1) of Covid-19.
-    """
-
-    part: NDArray[np.str_]
-    path: NDArray[np.str_]
-    source: NDArray[np.str_]
-    label: NDArray[np.str_]
-    group: NDArray[np.str_]
-    child: NDArray[np.bool_]
-    logit: NDArray[np.float64]
-    probability: NDArray[np.float64]
-
-    def of(self, keep: NDArray[np.bool_]) -> Predicted:
-        """The images of a mask."""
-        columns = {name: values[keep] for name, values in vars(self).items()}
-        return Predicted(**columns)
-
-    def cells(self) -> NDArray[np.str_]:
-        """Source and class of each image, such as "nih normal"."""
-        joined = [f"{s} {c}" for s, c in zip(self.source, self.label, strict=True)]
-        return np.array(joined, str)
-
-
-_TEXTS = ("part", "path", "source", "label", "group")
-_NUMBERS = ("logit", "probability")
-
-
-def read_predictions(path: Path) -> Predicted:
-    """Read ``predictions.csv``.
-
-    Raises
-    ------
-    TableError
-        A column is missing.
-    """
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    missing = {*_TEXTS, *_NUMBERS, "child"} - set(rows[0] if rows else ())
-    if missing:
-        raise TableError(f"{path.name} must have rows with {', '.join(sorted(missing))}")
-    texts = {name: np.array([row[name] for row in rows], str) for name in _TEXTS}
-    numbers = {name: np.array([float(row[name]) for row in rows]) for name in _NUMBERS}
-    child = np.array([row["child"] == "y" for row in rows], bool)
-    return Predicted(**texts, **numbers, child=child)
 
 
 def paragraphs(folder: Path) -> list[str]:
@@ -181,25 +136,28 @@ def draw_plots(
     """
     adults = predictions.of(~predictions.child)
     unseen = adults.of(np.char.startswith(adults.part, LEFT_OUT))
-    known = adults.of(np.isin(adults.part, KNOWN))
-    curves = {
-        "sources left out": _reliability(unseen, settings),
-        "known sources, other patients": _reliability(known, settings),
+    judged = unseen.fold == settings.folds.held_out
+    fresh, prevalence = unseen.of(judged), settings.calibration.prevalence
+    bins = {
+        "sources left out, held-out fold": _reliability(fresh, settings),
+        "sources left out, folds that fitted it": _reliability(unseen.of(~judged), settings),
     }
-    prevalence = settings.calibration.prevalence
-    panels.draw_reliability(folder / "reliability.svg", curves, prevalence)
-    panels.draw_roc(folder / "roc_known.svg", "Known sources", _within(known, settings))
+    panels.draw_reliability(folder / "reliability.svg", bins, prevalence)
+    known = _within(adults.of(adults.part == KNOWN), settings)
+    panels.draw_roc(folder / "roc_known.svg", "Known sources, other patients", known)
     panels.draw_roc(folder / "roc_left_out.svg", "Sources left out", _left_out(adults, settings))
+    prevalences = sorted({*_PREVALENCES, prevalence})
+    benefits = {p: _net_benefit(fresh, p, settings) for p in prevalences}
+    panels.draw_decision_curve(folder / "decision_curve.svg", benefits)
+    rates = {
+        "sensitivity": _rates(fresh, thresholds, settings, sick=True),
+        "specificity": _rates(fresh, thresholds, settings, sick=False),
+    }
+    label = "share of images, with 95 % interval"
+    panels.draw_marks(folder / "operating_points.svg", "Operating points", label, rates)
     draw_probes(figures["probe"], folder)
-    panels.draw_decision_curve(
-        folder / "decision_curve.svg",
-        {p: _net_benefit(unseen, p, settings) for p in sorted({*_PREVALENCES, prevalence})},
-    )
-    panels.draw_operating_points(
-        folder / "operating_points.svg",
-        _rates(unseen, thresholds, settings, sick=True),
-        _rates(unseen, thresholds, settings, sick=False),
-    )
+    if figures.get("heads"):
+        draw_heads(figures["heads"], folder)
 
 
 def _truth(part: Predicted, settings: Settings) -> NDArray[np.bool_]:
@@ -208,7 +166,7 @@ def _truth(part: Predicted, settings: Settings) -> NDArray[np.bool_]:
 
 def _weights(part: Predicted, settings: Settings) -> NDArray[np.float64]:
     truth, prevalence = _truth(part, settings), settings.calibration.prevalence
-    return cell_weights(part.cells(), truth, prevalence, settings.draws)
+    return cell_weights(part.cells(), part.group, truth, prevalence, settings.draws)
 
 
 def _reliability(part: Predicted, settings: Settings) -> list[Bin]:
@@ -253,18 +211,19 @@ def _curves(parts: Mapping[str, Predicted], settings: Settings) -> dict[str, Roc
 
 
 def _rates(
-    unseen: Predicted, thresholds: Mapping[str, float], settings: Settings, *, sick: bool
-) -> list[PointFigure]:
+    part: Predicted, thresholds: Mapping[str, float], settings: Settings, *, sick: bool
+) -> list[Mark]:
     """Sensitivity (or specificity) by source and operating point, as the tables measure it."""
-    part = unseen.of(_truth(unseen, settings) == sick)
+    part = part.of(_truth(part, settings) == sick)
     found = []
     for source in np.unique(part.source):
         own = part.of(part.source == source)
         for point, threshold in thresholds.items():
             hits = (own.probability >= threshold) == sick
             measured = rate(hits, own.group, settings.report.bootstrap, settings.seed)
-            name = f"{source} ({measured.images})"
-            found.append(PointFigure(point, name, bar_of(point, measured.as_json())))
+            name = point.replace("_", "-")
+            row = f"{source} ({measured.images})"
+            found.append(Mark(row, name, bar_of(name, measured.as_json())))
     return found
 
 
@@ -274,21 +233,46 @@ def bar_of(label: str, figure: Mapping[str, float | int | None], group: str = ""
     return Bar(label, value, low, high, group)
 
 
+_PROBES = {
+    "as_it_is": "as it is",
+    "frame_of_another": "in the frame of another class",
+    "lungs_blanked": "lungs blanked",
+    "outline_only": "outline alone",
+}
+_TRIED = {"trained_network": "this network", "frozen_features": "fitted anew"}
+
+
 def draw_probes(probe: Figures, folder: Path) -> None:
-    """Draw what is told without the lungs."""
-    names: Iterable[tuple[str, str]] = (
-        ("as_it_is", "as it is"), ("lungs_blanked", "lungs blanked"), ("outline_only", "outline"),
-    )  # fmt: skip
-    read: tuple[tuple[str, Callable[[Figures], Figures]], ...] = (
-        ("this network", lambda one: one["trained_network"]["adults_auc"]),
-        ("fitted anew", lambda one: one["frozen_features"]["adults_auc"]),
-    )
+    """Draw what is told without the lungs, and how well the source is told among one class."""
     bars = [
-        bar_of(f"{words}, {who}", of(probe[key]), who)
-        for key, words in names
-        for who, of in read
-        if key in probe
+        bar_of(f"{words}, {who}", probe[key][tried]["adults_auc"], who)
+        for key, words in _PROBES.items()
+        for tried, who in _TRIED.items()
+        if tried in probe[key]
     ]
+    for label, one in sorted(probe["source_told"].items()):
+        share = one["balanced_accuracy"]
+        words = f"source told among {label} (guessing {one['guessing']:.2f})"
+        bars.append(Bar(words, share, share, share, "source"))
     panels.draw_bars(
-        folder / "probes.svg", "What is told without the lungs", "AUC, held-out adults", bars, 0.5
-    )
+        folder / "probes.svg", "What is told without the lungs",
+        "area under the curve (source told:\nbalanced accuracy)", bars, 0.5,
+    )  # fmt: skip
+
+
+def draw_heads(heads: Figures, folder: Path) -> None:
+    """Draw the areas under the curve of every head, a panel for each question."""
+    drawn: dict[str, list[Mark]] = {}
+    for question, found in heads.items():
+        marks: list[Mark] = []
+        for name, one in found["heads"].items():
+            areas = {"out of fold": one["auc"]}
+            areas |= {f"within {source}": area for source, area in one["within"].items()}
+            areas |= {f"unseen {unseen}": part["auc"] for unseen, part in one["unseen"].items()}
+            marks += [
+                Mark(name.replace("_", " "), words, bar_of(words, area))
+                for words, area in areas.items()
+                if area["value"] is not None
+            ]
+        drawn[_QUESTIONS.get(question, question)] = marks
+    panels.draw_marks(folder / "heads.svg", "Heads compared", "area under the curve", drawn)

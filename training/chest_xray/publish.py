@@ -25,7 +25,8 @@ from training.chest_xray.evaluation import Figures, Predictions
 from training.chest_xray.figures import INTERVAL_METHOD
 from training.chest_xray.networks import export_classifier
 from training.chest_xray.novelty import distance_layers
-from training.chest_xray.plots import draw_plots, read_predictions
+from training.chest_xray.plots import draw_plots
+from training.chest_xray.predicted import read_predictions
 from training.chest_xray.protocol import SERVED
 from training.chest_xray.settings import Settings
 from training.errors import ExportError
