@@ -145,4 +145,4 @@ def _draw_marks(axes: Any, marks: Sequence[Mark]) -> None:
             elinewidth=1, capsize=2, label=name,
         )  # fmt: skip
     axes.set_yticks(range(len(rows)), rows)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_ylim(max(1, len(rows)) - 0.5, -0.5)
