@@ -112,7 +112,7 @@ class Model:
         with _timed(timings, "network"):
             answer = self.classify(prepared)
         share = outside_share(answer.heat_map, prepared.organ)
-        judged = judge_share(self.facts, share)
+        judged = judge_share(self.facts, share if self._positive(answer) else None)
         if reasons := (*answer.reasons, *judged.reasons):
             return Refusal(reasons)
         cautions = (*prepared.cautions, *answer.cautions, *judged.cautions)
@@ -142,7 +142,7 @@ class Model:
     ) -> Prediction:
         answer, prevalence = read.answer, self.facts.reference_prevalence
         probability = float(answer.classes[self.facts.target])
-        positive = probability >= self.facts.operating_point.threshold
+        positive = self._positive(answer)
         return Prediction(
             status="ok",
             model=self.identity,
@@ -159,6 +159,10 @@ class Model:
             outside_share=read.outside_share,
             extent=answer.extent if positive else None,
         )
+
+    def _positive(self, answer: Interpreted) -> bool:
+        probability = float(answer.classes[self.facts.target])
+        return probability >= self.facts.operating_point.threshold
 
     def _look_aside(
         self, images: Sequence[Offered], timings: dict[str, float]

@@ -38,6 +38,11 @@ def columns(first: int, last: int, light: float = 0.9) -> np.ndarray:
     return values
 
 
+def both_edges(left: int) -> np.ndarray:
+    """Light up to a column and again from column 52 on."""
+    return np.maximum(columns(0, left, 0.95), columns(52, 64, 0.95))
+
+
 CHEQUERS = (np.indices((64, 64)) // 8).sum(axis=0) % 2 * 0.9
 MIDDLE, EDGES = columns(24, 40), 1.1 - columns(16, 48)
 
@@ -97,8 +102,8 @@ def test_a_map_inside_the_organ_passes_without_a_word(toy: Model) -> None:
 
 
 def test_a_map_partly_outside_the_organ_gets_a_caution_that_names_it(toy: Model) -> None:
-    prediction = toy.read([drawn(columns(0, 26))])
-    assert prediction.status == "ok"
+    prediction = toy.read([drawn(both_edges(24))])
+    assert (prediction.status, prediction.positive) == ("ok", True)
     assert prediction.outside_share is not None
     assert 0.6 <= prediction.outside_share < 0.9
     (caution,) = prediction.cautions
@@ -112,6 +117,14 @@ def test_a_map_outside_the_organ_is_no_answer(toy: Model) -> None:
     assert prediction.status == "cannot_read"
     assert codes(prediction) == ["map_outside_organ"]
     assert prediction.outside_share is None
+
+
+def test_a_negative_answer_is_not_refused_for_its_faint_map(toy: Model) -> None:
+    prediction = toy.read([drawn(both_edges(18))])
+    assert (prediction.status, prediction.positive) == ("ok", False)
+    assert prediction.outside_share is not None
+    assert prediction.outside_share > 0.9
+    assert prediction.cautions == ()
 
 
 def test_an_empty_map_has_no_share(toy: Model) -> None:

@@ -18,7 +18,12 @@ from sklearn import datasets
 from inference.models.chest_xray import network, prepare
 from tests.training.conftest import MODEL_FOLDER
 from training.chest_xray.calibration import log_odds
-from training.chest_xray.classifier import GradientReversal, predicted, train_classifier
+from training.chest_xray.classifier import (
+    GradientReversal,
+    allowed_cross_entropy,
+    predicted,
+    train_classifier,
+)
 from training.chest_xray.crops import Crops
 from training.chest_xray.imagenet import load_into, packaged_file, read_imagenet
 from training.chest_xray.keras_networks import load_networks
@@ -122,6 +127,22 @@ def test_any_network_of_keras_applications_is_one_line_in_the_settings(name: str
 def test_a_backbone_that_nobody_knows_is_refused() -> None:
     with pytest.raises(ValueError, match=r"one of keras\.applications; got 'Nothing'"):
         network.backbone(64, "Nothing")
+
+
+def test_a_row_that_may_be_two_classes_is_right_with_either() -> None:
+    logits = tf.constant([[2.0, -1.0, 0.5]])
+    chances = np.exp([2.0, -1.0, 0.5]) / np.exp([2.0, -1.0, 0.5]).sum()
+
+    def loss(wanted: list[float], smoothing: float = 0.0) -> float:
+        return float(allowed_cross_entropy(tf.constant([wanted]), logits, 3, smoothing)[0])
+
+    assert loss([1.0, 0, 0, 1, 1, 1]) == pytest.approx(-np.log(chances[0]), abs=1e-5)
+    assert loss([1.0, 0, 1, 1, 1, 1]) == pytest.approx(-np.log(1 - chances[1]), abs=1e-5)
+    rest = chances[2] / (chances[1] + chances[2])
+    assert loss([0.0, 0, 1, 0, 1, 1]) == pytest.approx(-np.log(rest), abs=1e-5)
+    spread = -np.log(chances).mean()
+    mixed = 0.9 * -np.log(chances[0]) + 0.1 * spread
+    assert loss([1.0, 0, 0, 1, 1, 1], 0.1) == pytest.approx(mixed, abs=1e-5)
 
 
 def test_the_adversary_gets_the_gradient_and_the_features_its_reverse() -> None:

@@ -147,7 +147,10 @@ class TargetLayout:
     def loss(self, wanted: Any, outputs: Any, settings: Settings) -> Any:
         """Cross-entropy among the allowed classes, plus opacity, plus the adversary."""
         classes, mitigation = self.classes, settings.mitigation
-        total = allowed_cross_entropy(wanted[:, : 2 * classes], outputs[:, :classes], classes)
+        smoothing = settings.classifier.label_smoothing
+        total = allowed_cross_entropy(
+            wanted[:, : 2 * classes], outputs[:, :classes], classes, smoothing
+        )
         if mitigation.opacity_loss:
             opaque, weight = wanted[:, 2 * classes], wanted[:, 2 * classes + 1]
             logit = outputs[:, classes]
@@ -159,11 +162,17 @@ class TargetLayout:
         return total
 
 
-def allowed_cross_entropy(wanted: Any, logits: Any, classes: int) -> Any:
-    """Cross-entropy among the classes that a row may speak about; see ``drawing.targets``."""
-    allowed = wanted[:, classes:]
+def allowed_cross_entropy(wanted: Any, logits: Any, classes: int, smoothing: float) -> Any:
+    """Cross-entropy among the classes that a row may speak about; see ``drawing.targets``.
+
+    Where a row may be one of several classes, their probabilities are added up first. Smoothing
+    asks a little of every allowed class (Szegedy 2016).
+    """
+    may_be, allowed = wanted[:, :classes], wanted[:, classes:]
     chances = ops.log_softmax(ops.where(allowed > 0, logits, _FORBIDDEN), axis=-1)
-    return -ops.sum(wanted[:, :classes] * chances, axis=-1)
+    right = ops.logsumexp(ops.where(may_be > 0, chances, _FORBIDDEN), axis=-1)
+    spread = ops.sum(allowed * chances, axis=-1) / ops.sum(allowed, axis=-1)
+    return -(1 - smoothing) * right - smoothing * spread
 
 
 def predicted(model: keras.Model, inputs: Floats) -> Floats:

@@ -83,19 +83,19 @@ def targets(
     Returns
     -------
     numpy.ndarray
-        float32, shape (rows, 2 * classes + 2 + sources): the class, one-hot and smoothed; 1 for
-        each class that the row may speak about; opacity and its weight; the source, one-hot.
+        float32, shape (rows, 2 * classes + 2 + sources): 1 for the class, or for each of those
+        that it may be; 1 for each class that the row may speak about; opacity and its weight; the
+        source, one-hot.
     """
     classes = len(settings.classes)
     wanted = np.zeros((len(rows), 2 * classes + 2 + len(sources)), np.float32)
     wanted[:, classes : 2 * classes] = 1
     for number, row in enumerate(rows):
+        wanted[number, settings.classes.index(row.label)] = 1
         if row.child and settings.mitigation.children == "apart":
             wanted[number, classes + settings.target_index] = 0
-        allowed = wanted[number, classes : 2 * classes]
-        smooth = settings.classifier.label_smoothing
-        wanted[number, :classes] = smooth * allowed / allowed.sum()
-        wanted[number, settings.classes.index(row.label)] += 1 - smooth
+        if row.child and settings.mitigation.children == "clear" and row.label != "normal":
+            wanted[number, settings.target_index] = 1
         wanted[number, 2 * classes : 2 * classes + 2] = opacity_target(row)
         wanted[number, 2 * classes + 2 + sources.index(row.source)] = 1
     return wanted

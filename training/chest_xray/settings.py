@@ -68,8 +68,8 @@ class Mitigation:
     adversary : float
         Weight of telling the source, reversed at the features (Ganin 2015).
     children : str
-        "apart": children say nothing about the target; "speak": they count as without it;
-        "none": they do not train.
+        "apart": children say nothing about the target; "clear": clear lungs are without it, opaque
+        ones may be of either kind; "speak": all count as without it; "none": they do not train.
     """
 
     frame_swap: float
