@@ -33,7 +33,7 @@ OWN_CODES = {
     "interval-high": "Upper bound of the probability",
     "prevalence-presumed": "Share of patients with the finding that the probability presumes",
     "prevalence-reference": "Share of patients with the finding for which the model is calibrated",
-    "likelihood-ratio": "Likelihood ratio: how frequent such images are with the finding over without it",
+    "likelihood-ratio": "Likelihood ratio: how much more frequent such images are with the finding",
     "extent-level": "Radiographic extent, level 1 to 3",
     "extent-geographic-extent": "Radiographic extent: geographic extent, 0 to 8",
     "extent-opacity": "Radiographic extent: opacity, 0 to 6",
