@@ -48,11 +48,12 @@ def build_pdf(prediction: Prediction, context: ReportContext, words: Words) -> b
     for sentence in words.sentences:
         pages.write(sentence, "Helvetica", 10, after=2)
     pages.write("", "Helvetica", 10)
-    for line in (
-        *_numbers(prediction, context),
-        *_points(prediction, context),
-        *_machine(prediction, context),
-    ):
+    for part in (_numbers(prediction, context), _points(prediction, context)):
+        for line in part:
+            pages.write(line, "Helvetica", 9)
+        if part:
+            pages.write("", "Helvetica", 6)
+    for line in _machine(prediction, context):
         pages.write(line, "Helvetica", 9)
     for limit in context.model.limits:
         pages.write(f"- {limit}", "Helvetica", 9)
