@@ -121,11 +121,17 @@ def _existing_folder(text: str) -> Path:
 
 
 def _train_chest_xray(given: argparse.Namespace, work: Path) -> None:
-    from training.chest_xray.run import run
     from training.chest_xray.settings import load_settings
+    from training.chest_xray.table import load_table
+
+    # What is wrong with settings or tables is said at once, not after TensorFlow has loaded.
+    settings = load_settings(given.folder / "training.toml")
+    for name in ("cxr.csv", "article.csv"):
+        load_table(given.data, name)
+    from training.chest_xray.run import run
     from training.limits import limit_threads
 
-    limit_threads(load_settings(given.folder / "training.toml").threads)
+    limit_threads(settings.threads)
     run(given.folder, given.data, work)
 
 

@@ -29,9 +29,11 @@ A folder `NAME` holds
     Named by ``FACTS.networks`` with their SHA-256.
 ``golden.json``
     Golden probabilities (see `inference.golden`), reproduced at every start within 0.005.
-``MODEL_CARD.md``, ``WEIGHTS_LICENSE.md``, ``training.toml``, ``network.py``
-    For people and for training; serving reads none of them. The card has the headings that
-    ``tests/inference/test_every_model.py`` looks for.
+``MODEL_CARD.md``, ``WEIGHTS_LICENSE.md``, ``plots/*.svg``
+    For people; the application shows them at ``/models/NAME``. The card has the headings that
+    ``tests/inference/test_every_model.py`` looks for. Plots need no style sheet.
+``training.toml``, ``network.py``
+    For training; serving reads neither.
 
 A folder's modules import each other relatively (``from .facts import FACTS``), so that a folder
 outside the distribution works like one in it. The types are in `inference.model_facts`,

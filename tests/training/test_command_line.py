@@ -40,6 +40,16 @@ def test_a_data_folder_that_is_not_there_is_one_clear_sentence(tmp_path: Path) -
     assert "Traceback" not in done.stderr
 
 
+def test_a_data_folder_without_its_table_is_refused_before_tensorflow_loads(tmp_path: Path) -> None:
+    done = call("chest_xray", "--data", str(tmp_path), "--work", str(tmp_path / "work"))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "table: the data folder must hold cxr.csv; it does not."
+    )
+    assert "oneDNN" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("raised", "status", "said"),
     [
