@@ -15,15 +15,19 @@ import numpy as np
 
 from training.chest_xray.heads_estimators import Kind, kinds
 from training.chest_xray.heads_figures import Judge
+from training.chest_xray.heads_plot import plot_heads
 from training.chest_xray.heads_questions import Inputs, Question, parts, questions
 from training.chest_xray.heads_scores import (
     Scores,
-    check_answers,
+    checked,
     frozen_scores,
     stacked_scores,
 )
 from training.chest_xray.heads_settings import HeadsSettings
+from training.chest_xray.heads_tables import tables
 from training.chest_xray.settings import Settings
+
+__all__ = ["FINE_TUNED", "STACKED", "compare_heads", "plot_heads", "tables"]
 
 FINE_TUNED, STACKED = "fine_tuned", "stacked"
 
@@ -89,7 +93,6 @@ def _answers(
 ) -> dict[str, Scores]:
     found = {kind.name: frozen_scores(kind, question, inputs, work) for kind in heads}
     if fine_tuned is not None:
-        check_answers(FINE_TUNED, fine_tuned, question)
-        found[FINE_TUNED] = fine_tuned
+        found[FINE_TUNED] = checked(FINE_TUNED, fine_tuned, question, inputs)
     found[STACKED] = stacked_scores(found, question, inputs)
     return found

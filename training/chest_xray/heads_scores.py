@@ -218,20 +218,32 @@ def stacked_scores(answers: Mapping[str, Scores], question: Question, inputs: In
     return Scores(found, {}, chosen)
 
 
-def check_answers(name: str, scores: Scores, question: Question) -> None:
-    """Refuse answers that lack an image.
+def checked(name: str, scores: Scores, question: Question, inputs: Inputs) -> Scores:
+    """Answers that were made elsewhere, cut to the images that are judged.
 
     Raises
     ------
     TableError
-        If an image that is asked about has no finite out-of-fold score.
+        If an image that is judged has no finite score, or a left-out source is not known.
     """
-    missing = question.asked & ~np.isfinite(scores.out_of_fold)
-    if missing.any():
+    known = {part.name: part for part in parts(question, inputs) if part.sources_left_out}
+    if unknown := sorted(scores.unseen.keys() - known.keys()):
+        raise TableError(f"left-out sources must be {sorted(known)}; head {name!r} has {unknown}")
+    cut = {
+        part: Unseen(_only(one.scores, known[part].judged, name, part), one.threshold)
+        for part, one in scores.unseen.items()
+    }
+    own = _only(scores.out_of_fold, question.asked, name, f"question {question.key}")
+    return Scores(own, cut, scores.chosen, scores.seconds)
+
+
+def _only(scores: Floats, judged: Mask, name: str, where: str) -> Floats:
+    if missing := int((judged & ~np.isfinite(scores)).sum()):
         raise TableError(
-            f"head {name!r} must answer every image of the question {question.key!r}; "
-            f"{int(missing.sum())} of {int(question.asked.sum())} have no finite score"
+            f"head {name!r} must answer every image of {where}; "
+            f"{missing} of {int(judged.sum())} have no finite score"
         )
+    return np.where(judged, scores, np.nan)
 
 
 def own_fold(by_fold: Mapping[int, Floats], inputs: Inputs) -> Floats:
