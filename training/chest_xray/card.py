@@ -10,7 +10,7 @@ from typing import Any
 from training.chest_xray import (
     children_figures,
     extent_figures,
-    heads_figures,
+    heads_tables,
     novelty,
     occlusion,
     orientation_figures,
@@ -19,6 +19,7 @@ from training.chest_xray import (
 )
 from training.chest_xray.evaluation import Figures
 from training.chest_xray.goals import goals_table
+from training.chest_xray.trials_table import trials_table
 from training.errors import ExportError
 
 BEGIN = "<!-- figures: written by training, do not edit -->"
@@ -41,13 +42,18 @@ def update_card(folder: Path) -> None:
     figures, trained = (
         json.loads((folder / name).read_text("utf-8")) for name in ("figures.json", "trained.json")
     )
+    kept = folder / "trials.json"
+    trials = json.loads(kept.read_text("utf-8")) if kept.exists() else None
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
-    tables = "\n\n".join([*_sections(figures, trained), *plots.paragraphs(folder)])
+    tables = "\n\n".join([*_sections(figures, trained, trials), *plots.paragraphs(folder)])
     card.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}", "utf-8")
 
 
-def _sections(figures: Figures, trained: dict[str, Any]) -> list[str]:
+def _sections(
+    figures: Figures, trained: dict[str, Any], trials: dict[str, Any] | None
+) -> list[str]:
+    tried = ["### What was tried against shortcuts", trials_table(trials)] if trials else []
     return [
         "Brackets: 95 % interval over groups. n: images / groups. Sensitivity and specificity are "
         "those of the balanced operating point.",
@@ -74,10 +80,11 @@ def _sections(figures: Figures, trained: dict[str, Any]) -> list[str]:
         "### What is told without the lungs (held-out adults)",
         _probe(figures["probe"]),
         _source_told(figures["probe"]["source_told"]),
+        *tried,
         "### The map",
         *occlusion.tables(figures["occlusion"]),
         "### Refusals",
-        *refusals.tables(figures["refusals"] if "refusals" in figures else {}),
+        *refusals.tables(figures.get("refusals", {})),
         *orientation_figures.tables(figures["orientation"]),
         *novelty.tables(figures["novelty"]),
         "### Radiographic extent",
@@ -85,9 +92,9 @@ def _sections(figures: Figures, trained: dict[str, Any]) -> list[str]:
         "### Bacterial against viral pneumonia in children",
         *children_figures.tables(figures["children"]),
         "### Heads compared",
-        *heads_figures.tables(figures["heads"]),
+        *heads_tables.tables(figures["heads"]),
         "### The article's images",
-        "All its Covid-19 images are adults, all others children; no image of their groups trained.",
+        "All its Covid-19 images are adults, all others children; none of their groups trained.",
         _article(figures),
         "### Lung finder",
         _lung_finder(figures),
