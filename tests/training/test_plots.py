@@ -32,7 +32,10 @@ PROBED = {"trained_network": {"adults_auc": AREA}, "frozen_features": {"adults_a
 HEAD = {
     "auc": AREA,
     "within": {"ieee8023": AREA},
-    "unseen": {"nih": {"auc": AREA | {"value": None}}},
+    "sensitivity": AREA,
+    "specificity": {"ieee8023": AREA, "nih": AREA},
+    "unseen": {"without nih": {"auc": AREA | {"value": None, "low": None, "high": None}}},
+    "gain": {},
 }
 TOLD = {"covid": {"balanced_accuracy": 0.6, "guessing": 0.5, "told": AREA}}
 FIGURES = {
@@ -43,7 +46,11 @@ FIGURES = {
         "outline_only": PROBED,
         "source_told": TOLD,
     },
-    "heads": {"covid": {"heads": {"fine_tuned": HEAD, "stacked": HEAD}}},
+    "heads": {
+        "questions": {
+            "covid": {"compared_with": "logistic", "heads": {"logistic": HEAD, "fine_tuned": HEAD}}
+        }
+    },
 }
 THRESHOLDS = {"rule_out": 0.1, "balanced": 0.4, "rule_in": 0.8}
 

@@ -24,6 +24,7 @@ from training.chest_xray.curves import (
     reliability,
     roc,
 )
+from training.chest_xray.heads_plot import plot_heads
 from training.chest_xray.plot_panels import Bar, Mark
 from training.chest_xray.predicted import Predicted
 from training.chest_xray.settings import Settings
@@ -34,10 +35,6 @@ LEFT_OUT, BESIDE, KNOWN = "left_out:", "beside:", "oof"
 # A curve of fewer images of either kind says nothing.
 _FEWEST = 8
 _PREVALENCES = (0.05, 0.2)
-_QUESTIONS = {
-    "covid": "Covid-19 against the rest, adults",
-    "bacterial": "bacterial against viral, children",
-}
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,7 @@ def draw_plots(
     Parameters
     ----------
     figures : dict
-        As in ``figures.json``; its ``probe`` is drawn.
+        As in ``figures.json``; its ``probe`` and ``heads`` are drawn.
     predictions : Predicted
         Of all networks of the run.
     thresholds : mapping
@@ -157,7 +154,7 @@ def draw_plots(
     panels.draw_marks(folder / "operating_points.svg", "Operating points", label, rates)
     draw_probes(figures["probe"], folder)
     if figures.get("heads"):
-        draw_heads(figures["heads"], folder)
+        plot_heads(figures["heads"], folder / "heads.svg")
 
 
 def _truth(part: Predicted, settings: Settings) -> NDArray[np.bool_]:
@@ -258,21 +255,3 @@ def draw_probes(probe: Figures, folder: Path) -> None:
         folder / "probes.svg", "What is told without the lungs",
         "area under the curve (source told:\nbalanced accuracy)", bars, 0.5,
     )  # fmt: skip
-
-
-def draw_heads(heads: Figures, folder: Path) -> None:
-    """Draw the areas under the curve of every head, a panel for each question."""
-    drawn: dict[str, list[Mark]] = {}
-    for question, found in heads.items():
-        marks: list[Mark] = []
-        for name, one in found["heads"].items():
-            areas = {"out of fold": one["auc"]}
-            areas |= {f"within {source}": area for source, area in one["within"].items()}
-            areas |= {f"unseen {unseen}": part["auc"] for unseen, part in one["unseen"].items()}
-            marks += [
-                Mark(name.replace("_", " "), words, bar_of(words, area))
-                for words, area in areas.items()
-                if area["value"] is not None
-            ]
-        drawn[_QUESTIONS.get(question, question)] = marks
-    panels.draw_marks(folder / "heads.svg", "Heads compared", "area under the curve", drawn)
