@@ -139,7 +139,7 @@ def test_no_group_trains_and_judges(settings: Settings) -> None:
         assert np.array_equal(judged, question.asked.astype(int))
 
 
-def test_an_unseen_source_trains_nothing_and_is_judged_with_the_reserved_fold(
+def test_an_unseen_source_trains_nothing_and_is_judged_with_the_held_out_fold(
     settings: Settings,
 ) -> None:
     inputs = made_up(3, signal=1.0)
@@ -149,7 +149,7 @@ def test_an_unseen_source_trains_nothing_and_is_judged_with_the_reserved_fold(
         part = found[f"without {sources[0]}"]
         assert sources[0] not in inputs.sources[part.fitting]
         assert inputs.reserved not in inputs.folds[part.fitting]
-    # nih shows no Covid-19: it comes from the reserved fold; ieee8023 shows both and stays alone.
+    # nih shows no Covid-19: it comes from the held-out fold; ieee8023 shows both and stays alone.
     beside = found["without nih"].judged & (inputs.sources != "nih")
     assert set(inputs.folds[beside]) == {inputs.reserved}
     assert covid.truth[beside].all()
@@ -176,11 +176,29 @@ def test_a_group_in_two_folds_is_refused(settings: Settings) -> None:
         questions(dataclasses.replace(inputs, rows=(moved, *inputs.rows[1:])), settings.target)
 
 
-def test_a_question_without_two_answers_is_refused(settings: Settings) -> None:
+def test_a_question_without_two_answers_is_not_asked(settings: Settings) -> None:
     inputs = made_up(5, signal=1.0)
-    rows = tuple(dataclasses.replace(row, label="normal") for row in inputs.rows)
-    with pytest.raises(TableError, match="both answers"):
-        questions(dataclasses.replace(inputs, rows=rows), settings.target)
+    kept = np.array([row.finding != "viral" for row in inputs.rows])
+    rows = tuple(row for row in inputs.rows if row.finding != "viral")
+    fewer = Inputs(
+        rows, inputs.features[kept], inputs.weights[kept], inputs.left_out, inputs.reserved
+    )
+    assert [one.key for one in questions(fewer, settings.target)] == ["covid"]
+
+
+def test_the_held_out_fold_trains_and_chooses_nothing(settings: Settings, tmp_path: Path) -> None:
+    """Whatever its labels were, every other fold's answers, stacked ones too, stay the same."""
+    inputs = made_up(6, signal=1.0)
+    covid = questions(inputs, settings.target)[0]
+    held_out = inputs.folds == inputs.reserved
+    other = dataclasses.replace(covid, truth=np.where(held_out, ~covid.truth, covid.truth))
+    found = []
+    for question in (covid, other):
+        own = frozen_scores(PLAIN, question, inputs, tmp_path)
+        stacked = stacked_scores({"one": own}, question, inputs)
+        called = decisions(own, question, inputs)
+        found.append(np.stack([own.out_of_fold, stacked.out_of_fold, called])[:, covid.asked])
+    assert np.array_equal(found[0], found[1])
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -191,7 +209,7 @@ def test_no_image_has_a_say_in_its_own_stacked_answer(settings: Settings, seed: 
     covid = questions(inputs, settings.target)[0]
     answers = {name: Scores(rng.normal(size=len(inputs.rows)) + covid.truth) for name in "ab"}
     before = stacked_scores(answers, covid, inputs).out_of_fold
-    fold = int(rng.integers(FOLDS))
+    fold = int(rng.integers(FOLDS - 1))  # the last one is held out
     here = inputs.folds == fold
     other = dataclasses.replace(covid, truth=np.where(here, ~covid.truth, covid.truth))
     after = stacked_scores(answers, other, inputs).out_of_fold
@@ -277,7 +295,7 @@ def fine_tuned(inputs: Inputs, settings: Settings) -> dict[str, Scores]:
     rng = np.random.default_rng(11)
     covid, bacterial = questions(inputs, settings.target)
     scores = 2.0 * covid.truth + rng.normal(size=len(inputs.rows))
-    unseen = {"without nih": Unseen(scores, 1.0), "without ieee8023": Unseen(scores, 1.0)}
+    unseen = {"without nih": Unseen(scores, 1.0), "without ieee8023": Unseen(scores, None)}
     return {
         "covid": Scores(scores, unseen),
         "bacterial": Scores(2.0 * bacterial.truth + rng.normal(size=len(inputs.rows))),
@@ -322,6 +340,9 @@ def test_the_table_has_a_column_for_each_head_and_the_figures_in_it(
     assert line[2] == f"{found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
     unseen = next(line for line in lines if "unseen nih, AUC" in line[0])
     assert unseen[3] == "–"
+    chosen = next(line for line in lines if "unseen ieee8023, sensitivity" in line[0])
+    assert chosen[2] == "–"
+    assert chosen[1] != "–"
 
 
 def test_the_plot_has_a_panel_for_each_area_and_names_every_head(

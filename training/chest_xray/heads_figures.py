@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.chest_xray.heads_questions import Inputs, Mask, Question
+from training.chest_xray.heads_questions import FEWEST, Inputs, Mask, Question
 from training.chest_xray.heads_scores import Floats, Scores, Unseen, decisions
 from training.chest_xray.settings import Settings
 from training.intervals import Interval, area_under_curve, ranked_area, rate, resampled
@@ -16,8 +16,6 @@ from training.intervals import Interval, area_under_curve, ranked_area, rate, re
 Figures = dict[str, Any]
 # The goal for unseen sources is stated at this sensitivity.
 AIMED_SENSITIVITY = 0.8
-# A source with fewer images of either class says nothing by itself.
-_FEWEST = 10
 
 
 class Judge:
@@ -72,19 +70,22 @@ class Judge:
         return {
             source: here
             for source, here in inside.items()
-            if min((here & truth).sum(), (here & ~truth).sum()) >= _FEWEST
+            if min((here & truth).sum(), (here & ~truth).sum()) >= FEWEST
         }
 
     def _unseen(self, question: Question, found: Unseen) -> Figures:
         truth, judged = question.truth, np.isfinite(found.scores)
+        figures = {"auc": self._area(judged, truth, found.scores).as_json()}
+        if (judged & truth).any():
+            strict = float(np.quantile(found.scores[judged & truth], 1 - AIMED_SENSITIVITY))
+            clear = self._rate(judged & ~truth, found.scores < strict)
+            figures["specificity_at_sensitivity"] = clear.as_json()
+        if found.threshold is None:
+            return figures
         called = judged & (found.scores >= found.threshold)
-        strict = float(np.quantile(found.scores[judged & truth], 1 - AIMED_SENSITIVITY))
-        clear = judged & (found.scores < strict)
-        return {
-            "auc": self._area(judged, truth, found.scores).as_json(),
+        return figures | {
             "sensitivity": self._rate(judged & truth, called).as_json(),
             "specificity": self._rate(judged & ~truth, ~called).as_json(),
-            "specificity_at_sensitivity": self._rate(judged & ~truth, clear).as_json(),
         }
 
     def _gain(self, question: Question, scores: Scores, first: Scores) -> Figures:
@@ -111,4 +112,4 @@ class Judge:
 
 def _common(sources: NDArray[np.str_]) -> list[str]:
     names, counts = np.unique(sources, return_counts=True)
-    return [str(name) for name, count in zip(names, counts, strict=True) if count >= _FEWEST]
+    return [str(name) for name, count in zip(names, counts, strict=True) if count >= FEWEST]

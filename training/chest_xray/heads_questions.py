@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,8 +12,11 @@ from numpy.typing import NDArray
 from training.chest_xray.table import Row
 from training.errors import TableError
 
+log = logging.getLogger(__name__)
 Mask = NDArray[np.bool_]
 COVID, BACTERIAL = "covid", "bacterial"
+# A source with fewer images of a class says nothing about it.
+FEWEST = 10
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,8 @@ class Inputs:
     left_out : tuple of tuple of str
         Sources that are left out of training together.
     reserved : int
-        Fold from which no image trains while sources are left out: where the unseen sources show
-        one class only, the other class is taken from it.
+        The held-out fold: none of its images trains or chooses. Where sources that are left out
+        show one class only, the other class is taken from it.
     """
 
     rows: tuple[Row, ...]
@@ -60,7 +64,9 @@ class Inputs:
     @property
     def trains(self) -> Mask:
         """Whether an image may train: the article's test keeps its own patients for itself."""
-        return np.array([row.fold >= 0 and not row.article_overlap for row in self.rows], bool)
+        allowed = (row.fold not in (-1, self.reserved) for row in self.rows)
+        apart = (not row.article_overlap for row in self.rows)
+        return np.array([a and b for a, b in zip(allowed, apart, strict=True)], bool)
 
 
 @dataclass(frozen=True)
@@ -105,12 +111,12 @@ class Part:
 
 
 def questions(inputs: Inputs, target: str) -> tuple[Question, ...]:
-    """Both questions.
+    """The questions to which the table has both answers.
 
     Raises
     ------
     TableError
-        If a group lies in two folds, or a question lacks a class.
+        If a group lies in two folds.
     """
     folds: dict[str, int] = {}
     for row in inputs.rows:
@@ -127,10 +133,11 @@ def questions(inputs: Inputs, target: str) -> tuple[Question, ...]:
         # One source and two classes of like size: every image counts the same.
         Question(BACTERIAL, young, bacterial, np.ones(len(rows))),
     )
-    for question in both:
-        if len(np.unique(question.truth[question.asked])) < 2:
-            raise TableError(f"the question {question.key!r} must have both answers in the table")
-    return both
+    whole = [one for one in both if len(np.unique(one.truth[one.asked & inputs.trains])) == 2]
+    for one in both:
+        if all(one is not kept for kept in whole):
+            log.info("heads: no comparison for %s, the table lacks an answer", one.key)
+    return tuple(whole)
 
 
 def parts(question: Question, inputs: Inputs) -> Iterator[Part]:
@@ -141,12 +148,18 @@ def parts(question: Question, inputs: Inputs) -> Iterator[Part]:
         yield Part(f"fold {fold}", trains & ~here, question.asked & here)
     for sources in question.left_out:
         unseen = question.asked & np.isin(inputs.sources, sources)
-        reserved = folds == inputs.reserved
-        judged = unseen.copy()
-        if len(missing := np.setdiff1d([False, True], question.truth[unseen])):
-            judged |= question.asked & reserved & np.isin(question.truth, missing)
-        seen_groups = np.isin(inputs.groups, inputs.groups[judged])
-        yield Part(name_of(sources), trains & ~unseen & ~reserved & ~seen_groups, judged, True)
+        beside = question.asked & (folds == inputs.reserved) & ~unseen
+        judged = unseen | (beside & np.isin(question.truth, _rare(question.truth[unseen])))
+        # Not a copy of an unseen image either: the collections have copied from each other.
+        copies = np.isin(inputs.groups, inputs.groups[judged])
+        fitting = trains & ~unseen & ~copies
+        if len(np.unique(question.truth[fitting])) == 2:
+            yield Part(name_of(sources), fitting, judged, True)
+
+
+def _rare(answers: Mask) -> list[bool]:
+    """The answers that too few images give."""
+    return [answer for answer in (False, True) if (answers == answer).sum() < FEWEST]
 
 
 def name_of(sources: tuple[str, ...]) -> str:

@@ -39,12 +39,12 @@ class Unseen:
     ----------
     scores : numpy.ndarray
         Log-odds, shape (images,); NaN where not judged.
-    threshold : float
-        Chosen without these sources: yes at or above it.
+    threshold : float or None
+        Yes at or above it; chosen without these sources, or not at all.
     """
 
     scores: Floats
-    threshold: float
+    threshold: float | None
 
 
 @dataclass(frozen=True)

@@ -133,8 +133,8 @@ def _text(found: Figures | None) -> str:
 def _notes(figures: Figures) -> list[str]:
     notes = [
         "Sensitivity and specificity stand at the threshold at which both were equal on the other "
-        "folds, for an unseen source on the images that trained. Where an unseen source shows one "
-        "class only, the other one comes from a fold that did not train. Stacked: logistic "
+        "folds, for an unseen source on the images that trained. Where unseen sources show "
+        "few images of one class, that class comes from the held-out fold. Stacked: logistic "
         "regression over the other heads' answers, its weights from the other folds alone; it is "
         "not made for unseen sources, because its heads would have to leave out each fold as well.",
     ]
