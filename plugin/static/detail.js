@@ -16,7 +16,7 @@ function pointRow(point) {
 /** On which side of each operating point the image lies. A stored result of former times has none. */
 export function thresholds({ operating_points: points, operating_points_note: note }) {
   if (!points?.length) return null;
-  const heads = ["Threshold", "Image", "Sensitivity", "Specificity"];
+  const heads = ["Thresh\u00adold", "Image", "Sensi\u00adtivity", "Speci\u00adficity"];
   const cautions = points.map(({ side: where, caution }) => (caution ? `${where} ${caution}` : null)).filter(Boolean);
   return element(
     "details", { class: "detail points" },
