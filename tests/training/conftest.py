@@ -20,6 +20,7 @@ _NEED_TENSORFLOW = [
     "test_children.py",
     "test_extent.py",
     "test_figures.py",
+    "test_gates.py",
     "test_heads.py",
     "test_networks.py",
     "test_plots.py",

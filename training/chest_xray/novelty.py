@@ -62,6 +62,8 @@ class Distance:
 
     def __call__(self, features: Floats) -> Floats:
         """Distance of each image: features (images, features) -> (images,), 0 = nearest."""
+        if not len(features):
+            return np.zeros(0, np.float32)
         return np.asarray(distance_layers(self)(np.asarray(features, np.float32)))[:, 0]
 
 
@@ -121,7 +123,7 @@ def fit_distance(
     centres = np.stack([features[m].mean(axis=0) for m in members])
     within = features - centres[np.argmax(np.stack(members), axis=0)]
     components = min(own.components, len(rows) - 2, features.shape[1] - 1)
-    pca = PCA(components, svd_solver="full").fit(within)
+    pca = PCA(components, svd_solver="covariance_eigh").fit(within)
     projection = np.ascontiguousarray(pca.components_.T, np.float32)
     variances = np.append(pca.explained_variance_, pca.noise_variance_)
     bank = np.zeros((components, 0), np.float32)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from inference.errors import InferenceError
 from inference.images import DicomFacts, Image, read_facts, read_image
 from inference.models.chest_xray import prepare
+from inference.quiet_parser import quiet_parser
 from training.chest_xray.table import read_pixels
 
 Floats = NDArray[np.float32]
@@ -90,7 +91,8 @@ def _from_dicom(data: Path) -> Iterator[Stranger]:
 
 def _is_scout(path: Path) -> bool:
     """A CT's scout is a chest radiograph in all but name (DICOM PS3.3 C.8.2.1.1.1)."""
-    header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+    with quiet_parser():
+        header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
     return "LOCALIZER" in (header.get("ImageType") or ())
 
 
@@ -129,7 +131,8 @@ def _projections(data: Path) -> Iterator[Stranger]:
 
 def _volume(folder: Path) -> Floats:
     """Attenuation relative to water at a common spacing of 2 mm, the head first."""
-    slices = [pydicom.dcmread(path) for path in sorted(folder.glob("*.dcm"))]
+    with quiet_parser():
+        slices = [pydicom.dcmread(path) for path in sorted(folder.glob("*.dcm"))]
     slices.sort(key=lambda one: -float(one.ImagePositionPatient[2]))
     factor = float(slices[0].PixelSpacing[0]) / 2.0
     planes = []
