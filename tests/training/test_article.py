@@ -194,6 +194,14 @@ def test_a_run_leaves_figures_predictions_plot_and_page(small: Path, tmp_path: P
     assert "$" not in page
 
 
+def test_a_page_without_figures_says_so(small: Path, tmp_path: Path) -> None:
+    assert run(small, tmp_path, None, [], TINY, tmp_path / "out") == {}
+    page = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert "No repetition is finished yet" in page
+    assert "0.975" not in page
+    assert "$" not in page
+
+
 def test_first_the_seeds_then_without_the_leak() -> None:
     names = [one.name for one in repetitions(2, 1)]
     assert names == ["seed-1", "seed-2", "seed-1-without-leak"]
@@ -323,7 +331,7 @@ def test_the_notebook_runs_on_a_tiny_data_set(small: Path, monkeypatch: pytest.M
     notebook.cells.insert(place + 1, nbformat.v4.new_code_cell(short))
     monkeypatch.setenv("WETREAD_DATA", str(small))
     done = nbclient.NotebookClient(
-        notebook, timeout=300, resources={"metadata": {"path": str(REPOSITORY)}}
+        notebook, timeout=600, resources={"metadata": {"path": str(REPOSITORY)}}
     ).execute()
     said = {
         tag: "".join(out.get("text", "") for out in cell.outputs)

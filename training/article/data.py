@@ -120,7 +120,7 @@ def healthy_adults(data: Path) -> Rows:
 
     Folds 0 to 3 of the ``nih`` and ``rsna_normal`` sets: the last fold is kept for the served
     model. Images that the radiologists of the RSNA challenge did not call normal are left out.
-    ``rsna_normal`` has lost its ages; that collection is nearly all adults.
+    ``rsna_normal`` has lost its ages: most of it, not all, is of adults.
     """
     return tuple(
         row

@@ -31,8 +31,20 @@ def write_page(results: Path) -> None:
         Done(path.parent.name, _read(path), _read(path.with_name("run.json")))
         for path in sorted(results.glob("*/figures.json"))
     ]
-    template = Template((Path(__file__).parent / "page_template.md").read_text("utf-8"))
-    page = template.substitute(
+    text = (Path(__file__).parent / "page_template.md").read_text("utf-8")
+    page = _finished_page(text, done) if done else _empty_page(text)
+    (results / "README.md").write_text(page, "utf-8")
+
+
+def _empty_page(text: str) -> str:
+    """What it will be and how to run it, without a word about figures that are not there."""
+    introduction, how = text.split("\n## ")[0], text.split("\n## ")[-1]
+    none = "**No repetition is finished yet: there are no figures here.**"
+    return f"{introduction}\n{none}\n\n## {Template(how).substitute(inputs='').rstrip()}\n"
+
+
+def _finished_page(text: str, done: list[Done]) -> str:
+    return Template(text).substitute(
         finished=_finished(done),
         figures=_figures(done),
         healthy=_healthy(done),
@@ -41,7 +53,6 @@ def write_page(results: Path) -> None:
         inputs=_inputs(done),
         **_facts(done[0].figures),
     )
-    (results / "README.md").write_text(page, "utf-8")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -62,10 +73,11 @@ def _list(words: list[str]) -> str:
 
 
 def _figures(done: list[Done]) -> str:
+    validation, unseen = (done[0].figures[part]["images"] for part in ("validation", "unseen"))
     head = (
         "",
-        "validation accuracy (40)",
-        "accuracy on the 27 unseen",
+        f"validation accuracy ({validation})",
+        f"accuracy on the {unseen} unseen",
         "their Covid-19 found",
         "their others not called Covid-19",
         "healthy adults called Covid-19",
@@ -153,7 +165,7 @@ def _one(one: Done) -> str:
     return "\n\n".join(
         (
             f'### <a id="{one.name}"></a>{_title(one)[0].upper()}{_title(one)[1:]}',
-            f"The 27 unseen images: {unseen['right']} right. Every answer is in "
+            f"The {unseen['images']} unseen images: {unseen['right']} right. Every answer is in "
             f"[predictions.csv]({one.name}/predictions.csv), the report of the validation images "
             f"in [figures.json]({one.name}/figures.json).",
             _table(head, rows),

@@ -41,7 +41,8 @@ def run(
     start : pathlib.Path, "imagenet" or None
         See ``article_network``.
     plan : sequence of Repetition
-        Trained one after the other; each is written as soon as it is done.
+        Trained one after the other; each is written as soon as it is done. None: the page alone
+        is written again.
     settings : Settings, optional
         The article's own where left out.
     results : pathlib.Path
@@ -53,12 +54,14 @@ def run(
         The figures of each repetition under its name.
     """
     settings = settings or Settings()
+    results.mkdir(parents=True, exist_ok=True)
+    write_page(results)
     found = {}
     for repetition in plan:
         log.info("%s", repetition.name)
         outcome = repeat(data, work, start, repetition, settings)
         write_outcome(results / repetition.name, outcome)
-        write_page(results)
+        write_page(results)  # after each, because the next one may take an hour
         found[repetition.name] = outcome.figures
     return found
 

@@ -29,7 +29,7 @@ Weights = dict[str, NDArray[np.float32]]
 
 _FOLDER = "package/dist/models/inception_v3/"
 _MANIFEST = re.compile(r"weightsManifest:(\[\{paths:.*?\}\]\}\])", re.DOTALL)
-_SHARD = re.compile(r'"([A-Za-z0-9+/]{4,}={0,2})"\}')
+_SHARD = re.compile(r'"([A-Za-z0-9+/]+={0,2})"\}')
 _KEY = re.compile(r"([{,])([A-Za-z_]+):")
 _BARE_FRACTION = re.compile(r"(?<=[:,\[-])\.(?=\d)")
 
