@@ -22,7 +22,7 @@ _CODE = ("training/**/*.py", "inference/models/*.py", "inference/models/*.toml")
 def run_key(settings: Settings, data_sha256: str) -> str:
     """Names the folder of a run's checkpoints: other settings or data never resume from them."""
     parts = dataclasses.asdict(settings)
-    del parts["report"], parts["threads"], parts["shorter"]
+    del parts["report"], parts["threads"]
     text = json.dumps([parts, data_sha256], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -25,9 +25,8 @@ def what_was_found(work: Path) -> str:
     written = time.strftime("%Y-%m-%d %H:%M", time.localtime(newest.stat().st_mtime))
     megabytes = sum(path.stat().st_size for path in files) / 1e6
     return (
-        f"Going on from {work} (files: {len(files)}, {megabytes:.0f} MB; newest: "
-        f"{newest.relative_to(work)} of {written}). What was made with other settings or data "
-        "is left aside."
+        f"Found in {work} (files: {len(files)}, {megabytes:.0f} MB; newest: "
+        f"{newest.relative_to(work)} of {written}): the same settings and data go on from it."
     )
 
 

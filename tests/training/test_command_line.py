@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import subprocess
 import sys
@@ -10,9 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.training.conftest import MODEL_FOLDER
 from training import __main__ as command_line
 from training.article import options as article_options
+from training.chest_xray.settings import load_settings
 from training.errors import TableError
+from training.record import run_key
 from training.work_folder import DEFAULT_WORK, what_was_found
 
 
@@ -102,3 +106,11 @@ def test_the_start_says_that_there_is_nothing_or_what_it_goes_on_from(
 def test_an_unfinished_checkpoint_is_nothing_to_go_on_from(tmp_path: Path) -> None:
     (tmp_path / "classifier.partial.npz").touch()
     assert "Nothing to go on from" in what_was_found(tmp_path)
+
+
+def test_other_settings_or_data_never_go_on_from_the_same_files() -> None:
+    settings = load_settings(MODEL_FOLDER / "training.toml")
+    key = run_key(settings, "a" * 64)
+    assert run_key(dataclasses.replace(settings, threads=7), "a" * 64) == key
+    assert run_key(dataclasses.replace(settings, seed=settings.seed + 1), "a" * 64) != key
+    assert run_key(settings, "b" * 64) != key

@@ -29,6 +29,7 @@ from training.chest_xray.refusals_run import add_refusals
 from training.chest_xray.settings import Settings, load_settings
 from training.chest_xray.table import Row, checksum, load_table
 from training.record import commit, run_key
+from training.work_folder import what_was_found
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,7 @@ def run(folder: Path, data: Path, work: Path, *, pretrained: bool = True) -> Fig
     rows, article = load_table(data), load_table(data, "article.csv")
     data_sha256, code = checksum(data, rows), commit(Path(__file__).parents[2])
     work = work / run_key(settings, data_sha256)
+    log.info("%s", what_was_found(work))
     imagenet = read_imagenet() if pretrained else None
 
     results = fit(rows, article, data, settings, imagenet, work)
