@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -115,29 +117,46 @@ def xgboost(examples: Examples, seed: int) -> Chosen:
 
 
 def automl(examples: Examples, seed: int, seconds: float) -> Chosen:
-    """Learner and parameters searched by FLAML (Wang 2021) for some seconds, one thread."""
+    """Learner and parameters searched by FLAML (Wang 2021) for some seconds, one thread.
+
+    ``trials`` tells how far the search came; 0: the clock ended it before its first trial, and
+    FLAML's first candidate is taken as it is.
+    """
+    search, trials = _flaml(examples, seed, time_budget=seconds)
+    if search.model is None:
+        search, trials = _flaml(examples, seed, time_budget=-1, max_iter=1)
+    parameters = {"learner": search.best_estimator, "trials": trials}
+    return Chosen(_pipeline(clone(search.model.estimator)), parameters | _plain(search.best_config))
+
+
+def _flaml(examples: Examples, seed: int, **limits: float) -> tuple[Any, int]:
+    """A finished search and its number of trials."""
     from flaml import AutoML
 
     search = AutoML()
-    search.fit(
-        X_train=StandardScaler().fit_transform(examples.features),
-        y_train=examples.truth.astype(int),
-        sample_weight=examples.weights,
-        task="classification",
-        metric="roc_auc",
-        eval_method="cv",
-        # As many folds as there are: FLAML's splits are then exactly the table's.
-        split_type="group",
-        groups=examples.folds,
-        n_splits=len(np.unique(examples.folds)),
-        estimator_list=list(_LEARNERS),
-        time_budget=seconds,
-        n_jobs=1,
-        seed=seed,
-        verbose=0,
-    )
-    parameters = {"learner": search.best_estimator, **_plain(search.best_config)}
-    return Chosen(_pipeline(clone(search.model.estimator)), parameters)
+    with TemporaryDirectory() as folder:
+        log_file = Path(folder) / "trials.jsonl"
+        search.fit(
+            X_train=StandardScaler().fit_transform(examples.features),
+            y_train=examples.truth.astype(int),
+            sample_weight=examples.weights,
+            task="classification",
+            metric="roc_auc",
+            eval_method="cv",
+            # As many folds as there are: FLAML's splits are then exactly the table's.
+            split_type="group",
+            groups=examples.folds,
+            n_splits=len(np.unique(examples.folds)),
+            estimator_list=list(_LEARNERS),
+            n_jobs=1,
+            seed=seed,
+            verbose=0,
+            log_file_name=str(log_file),
+            log_type="all",
+            **limits,
+        )
+        records = log_file.read_text("utf-8").splitlines() if log_file.exists() else []
+    return search, sum("validation_loss" in line for line in records)
 
 
 def fit(chosen: Chosen, examples: Examples) -> Pipeline:

@@ -138,14 +138,16 @@ def _notes(figures: Figures) -> list[str]:
         "regression over the other heads' answers, its weights from the other folds alone; it is "
         "not made for unseen sources, because its heads would have to leave out each fold as well.",
     ]
-    heads = [head for found in figures["questions"].values() for head in [found["heads"]]]
+    heads = [found["heads"] for found in figures["questions"].values()]
     if all(AUTOML in found for found in heads):
-        picked = Counter(c["learner"] for found in heads for c in found[AUTOML]["chosen"].values())
+        chosen = [one for found in heads for one in found[AUTOML]["chosen"].values()]
+        picked = Counter(one["learner"] for one in chosen)
+        trials = sorted(one["trials"] for one in chosen)
         learners = ", ".join(f"{name} {times}" for name, times in picked.most_common())
         notes.append(
             f"AutoML had {figures['automl_seconds'] / 60:.0f} minutes of one thread in all, shared "
-            f"equally by {sum(picked.values())} searches (chosen: {learners}). A search that ends "
-            "by the clock cannot be repeated exactly, not even with the same seed: a faster "
-            "machine tries more."
+            f"equally by {len(chosen)} searches ({trials[0]} to {trials[-1]} trials each; chosen: "
+            f"{learners}). A search that ends by the clock cannot be repeated exactly, not even "
+            "with the same seed: an idle or faster machine tries more."
         )
     return notes
