@@ -27,7 +27,6 @@ from training.errors import TableError
 Floats = NDArray[np.float32]
 Method = Literal["knn", "mahalanobis", "mahalanobis_by_class"]
 METHODS: tuple[Method, ...] = ("knn", "mahalanobis", "mahalanobis_by_class")
-# A quantile of fewer images than this is their maximum, which says nothing.
 _LEAST_IMAGES = 50
 _CHILDREN, _KNOWN = "children_refused", "known_sources_refused"
 
@@ -251,13 +250,14 @@ def _judged(
     own: NoveltySettings,
 ) -> dict[str, Any]:
     """The threshold of a method from sources left out, and what it refuses then."""
+    if not (known := [one for one in unseen if len(one.unseen)]):
+        raise TableError("the threshold of the distance must see a source left out; there is none")
+    # Of a handful of images the quantile is the maximum: they count only where there are no others.
+    many = [one for one in known if len(one.unseen) >= _LEAST_IMAGES] or known
     away = {
         one.name: fit_distance(distance.method, one.reference, one.rows, own)(one.unseen)
-        for one in unseen
-        if len(one.unseen) >= _LEAST_IMAGES
+        for one in many
     }
-    if not away:
-        raise TableError(f"a source left out must have {_LEAST_IMAGES} adults' images; none has")
     threshold = max(float(np.quantile(one, 1 - own.refused)) for one in away.values())
     shares = {kind: _share(distance(shown) > threshold) for kind, shown in others.items()}
     apart = {name: shares.pop(name) for name in (_CHILDREN, _KNOWN)}

@@ -75,10 +75,10 @@ def choose_thresholds(trained: keras.Model, choices: Pictures, own: OrientationS
     worst = np.stack([odds[:, :3].max(axis=1), odds[:, 3], odds[:, 4]], axis=1)
     shares = own.refused * np.array([0.1, 0.8, 0.1])
     sources = np.array([row.source for row in choices.rows])
+    names, counts = np.unique(sources, return_counts=True)
     limits = [
         [np.quantile(worst[sources == one, kind], 1 - share) for kind, share in enumerate(shares)]
-        for one in np.unique(sources)
-        if (sources == one).sum() >= _LEAST_IMAGES
+        for one in (names[counts >= _LEAST_IMAGES] if counts.max() >= _LEAST_IMAGES else names)
     ]
     turned, mirrored, inverted = np.maximum(np.max(limits, axis=0), 0)
     return np.array([turned, turned, turned, mirrored, inverted], np.float32)

@@ -65,6 +65,8 @@ def called_positive(
     found = {}
     for fold, read in readers.items():
         part = crops.of(tuple(row for row in crops.rows if row.fold == fold and not row.child))
+        if not part.rows:
+            continue
         odds, maps = read(part.composed())
         positive = odds >= np.log(threshold / (1 - threshold))
         rows = tuple(row for row, hit in zip(part.rows, positive, strict=True) if hit)
