@@ -71,7 +71,9 @@ def run(arguments: list[str]) -> int:
         process.send_signal(number)
 
     wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, pass_on) for number in wanted}
+    # What is ignored here (nohup, a job in the background) stays ignored.
+    heard = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, pass_on) for number in heard}
     try:
         status = process.wait()
     finally:
