@@ -23,7 +23,6 @@ _NEED_TENSORFLOW = [
     "test_gates.py",
     "test_heads.py",
     "test_heads_figures.py",
-    "made_up_heads.py",
     "test_networks.py",
     "test_plots.py",
     "test_run.py",
