@@ -16,7 +16,7 @@ from inference.golden import phantom
 from inference.images import DicomFacts, Image, read_image
 from inference.model import Model
 from inference.model_folder import Prepared, Refusal
-from inference.models.chest_xray import prepare
+from inference.models.chest_xray import lung_box, prepare
 from inference.models.chest_xray.facts import FACTS
 from inference.registry import load_model, model_folder
 
@@ -124,10 +124,10 @@ def test_a_child_is_refused_and_an_unknown_age_is_said(model: Model) -> None:
 
 def test_flat_borders_are_cut_and_a_picture_is_never_cut_to_nothing() -> None:
     framed = np.pad(phantom(1).pixels[100:400, 100:400], 30)
-    top, left, bottom, right = prepare.trimmed(framed)
+    top, left, bottom, right = lung_box.trimmed(framed)
     assert (top, left) == (30, 30)
     assert (bottom, right) == (330, 330)
-    top, left, bottom, right = prepare.trimmed(np.zeros((50, 50), np.float32))
+    top, left, bottom, right = lung_box.trimmed(np.zeros((50, 50), np.float32))
     assert bottom - top >= 25
     assert right - left >= 25
 

@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 from sklearn import datasets
 
-from inference.models.chest_xray import network, prepare
+from inference.models.chest_xray import lung_box, network, prepare
 from tests.training.conftest import MODEL_FOLDER
 from training.chest_xray.calibration import log_odds
 from training.chest_xray.classifier import (
@@ -221,7 +221,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 def test_the_same_weights_exported_twice_give_the_same_file(tmp_path: Path) -> None:
     networks = load_networks(MODEL_FOLDER)
-    side = prepare.FINDER_SIDE
+    side = lung_box.FINDER_SIDE
     probe = np.random.default_rng(0).random((1, side, side, 1), np.float32)
     first = export_onnx(networks["lungs"], tmp_path / "a.onnx", probe)
     again = export_onnx(load_networks(MODEL_FOLDER)["lungs"], tmp_path / "b.onnx", probe)

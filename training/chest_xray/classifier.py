@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,11 +21,12 @@ from training.chest_xray.drawing import drawn_epoch, usable
 from training.chest_xray.imagenet import State, load_into
 from training.chest_xray.settings import Settings
 from training.errors import TableError
-from training.fitting import Checkpoint, Schedule, fit
+from training.fitting import Batch, Checkpoint, Schedule, fit
 
 log = logging.getLogger(__name__)
 _FORBIDDEN = -30.0
 _ADVERSARY_WIDTH = 128
+_HEAD_RATE = 3e-3
 Floats = NDArray[np.float32]
 
 
@@ -68,20 +70,45 @@ def train_classifier(
     keras.utils.set_random_seed(settings.seed)
     model = new_classifier(settings, imagenet)
     whole = _with_helpers(model, len(sources), settings)
-    layout = TargetLayout(len(settings.classes))
-    optimizer = keras.optimizers.AdamW(own.learning_rate, weight_decay=own.weight_decay)
-    whole.compile(optimizer, partial(layout.loss, settings=settings))
+    batches = partial(drawn_epoch, part, settings, sources)
+    if own.head_epochs:
+        _fit_head(whole, batches, settings, checkpoint)
+    _compile(whole, own.learning_rate, settings)
     total = epochs * own.steps_per_epoch
     schedule = Schedule(own.learning_rate, own.warm_up_steps, total)
     average = RunningAverage(settings.mitigation.averaging, first_step=total // 2)
-
-    def told(epoch: int, loss: float) -> None:
-        log.info("%s: epoch %d of %d, loss %.4f", checkpoint.stem, epoch + 1, epochs, loss)
-
-    batches = partial(drawn_epoch, part, settings, sources)
+    told = partial(_say, checkpoint.stem, epochs)
     fit(whole, batches, schedule, epochs, Checkpoint(checkpoint, average), told, average)
     average.put_into(whole)
     return model
+
+
+def _fit_head(
+    whole: keras.Model, batches: Callable[[int], Iterator[Batch]], settings: Settings, path: Path
+) -> None:
+    """Let the head learn alone; everything below the pooled features stays as it came."""
+    own = settings.classifier
+    learning = [layer for layer in whole.layers if layer.trainable]
+    for layer in learning:
+        layer.trainable = isinstance(layer, keras.layers.Dense)
+    _compile(whole, _HEAD_RATE, settings)
+    steps = own.head_epochs * own.steps_per_epoch
+    head = path.with_name(f"{path.stem}-head.npz")
+    told = partial(_say, head.stem, own.head_epochs)
+    schedule = Schedule(_HEAD_RATE, own.warm_up_steps, steps)
+    fit(whole, lambda epoch: batches(-1 - epoch), schedule, own.head_epochs, Checkpoint(head), told)
+    for layer in learning:
+        layer.trainable = True
+
+
+def _compile(whole: keras.Model, rate: float, settings: Settings) -> None:
+    layout = TargetLayout(len(settings.classes))
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.classifier.weight_decay)
+    whole.compile(optimizer, partial(layout.loss, settings=settings))
+
+
+def _say(name: str, epochs: int, epoch: int, loss: float) -> None:
+    log.info("%s: epoch %d of %d, loss %.4f", name, epoch + 1, epochs, loss)
 
 
 def new_classifier(settings: Settings, imagenet: State | None) -> keras.Model:

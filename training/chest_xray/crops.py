@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.models.chest_xray import prepare
+from inference.models.chest_xray import lung_box, prepare
 from training.chest_xray.augmentation import Picture
 from training.chest_xray.table import Row, read_pixels
 
@@ -60,7 +60,7 @@ class Crops:
 
 
 def make_crops(
-    data: Path, rows: tuple[Row, ...], finder: prepare.Finder, key: str, work: Path
+    data: Path, rows: tuple[Row, ...], finder: lung_box.Finder, key: str, work: Path
 ) -> Crops:
     """Find the lungs of every image, or read the result of an earlier, equal call.
 
@@ -71,7 +71,7 @@ def make_crops(
     rows : tuple of Row
         Which images.
     finder : callable
-        The trained lung finder, see ``prepare.find_lungs``.
+        The trained lung finder, see ``lung_box.find_lungs``.
     key : str
         Names everything that the result depends on; another key computes anew.
     work : pathlib.Path
@@ -90,18 +90,18 @@ def make_crops(
 
 
 def _compute(
-    data: Path, rows: tuple[Row, ...], finder: prepare.Finder
+    data: Path, rows: tuple[Row, ...], finder: lung_box.Finder
 ) -> tuple[NDArray[np.bool_], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     found = np.zeros(len(rows), bool)
     parts: list[tuple[NDArray[np.uint8], ...]] = []
     for number, row in enumerate(rows):
-        picture = prepare.working_picture(read_pixels(data / row.path))
+        picture = lung_box.working_picture(read_pixels(data / row.path))
         try:
-            lungs = prepare.find_lungs(picture, finder)
+            lungs = lung_box.find_lungs(picture, finder)
             part = prepare.crop(picture, lungs)
             parts.append((part.equalised, part.hull, prepare.lungs_in_box(lungs, picture.shape)))
             found[number] = True
-        except prepare.NoLungs as reason:
+        except lung_box.NoLungs as reason:
             log.info("%s refused: %s", row.path, reason.code)
         if number % 1000 == 999:
             log.info("lung boxes: %d of %d", number + 1, len(rows))

@@ -106,7 +106,8 @@ def drawn_epoch(
 ) -> Iterator[Batch]:
     """The batches of one epoch; the same seed and epoch give the same batches."""
     own = settings.classifier
-    rng = np.random.default_rng([settings.seed, 2, epoch])
+    # Epochs before the first one (the head alone) count below zero.
+    rng = np.random.default_rng([settings.seed, 2, epoch % 2**32])
     weights, frames = draw_weights(crops.rows, settings), frame_weights(crops.rows)
     wanted = targets(crops.rows, settings, sources)
     for _ in range(own.steps_per_epoch):

@@ -19,7 +19,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from inference.models.chest_xray import network, prepare
+from inference.models.chest_xray import lung_box, network, prepare
 from training.chest_xray.settings import load_settings
 from training.errors import WeightsError
 
@@ -64,7 +64,7 @@ def load_networks(folder: Path) -> dict[str, keras.Model]:
         If a file does not fit the network.
     """
     settings = load_settings(folder / "training.toml")
-    lungs = network.lung_finder(prepare.FINDER_SIDE)
+    lungs = network.lung_finder(lung_box.FINDER_SIDE)
     _fill(lungs, onnx.load(folder / "weights" / "lung_finder.onnx").graph)
     trained = network.classifier(prepare.INPUT_SIDE, len(settings.classes), 0.0)
     graph = onnx.load(folder / "weights" / "classifier.onnx").graph

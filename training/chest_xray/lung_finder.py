@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from inference.models.chest_xray import network, prepare
+from inference.models.chest_xray import lung_box, network
 from training.chest_xray.settings import LungFinderSettings, Settings
 from training.chest_xray.table import Row, read_pixels
 from training.fitting import Batch, Checkpoint, Schedule, fit
@@ -52,13 +52,13 @@ def load_masked(data: Path, rows: tuple[Row, ...]) -> MaskedPictures:
     chosen = tuple(row for row in rows if row.lung_mask)
     pictures, masks = [], []
     for row in chosen:
-        picture = prepare.working_picture(read_pixels(data / row.path))
+        picture = lung_box.working_picture(read_pixels(data / row.path))
         drawn = read_pixels(data / row.lung_mask)
         mask = cv2.resize(drawn, picture.shape[::-1], interpolation=cv2.INTER_AREA)
-        top, left, bottom, right = prepare.trimmed(picture)
-        pictures.append(prepare.finder_input(picture[top:bottom, left:right])[0, :, :, 0])
+        top, left, bottom, right = lung_box.trimmed(picture)
+        pictures.append(lung_box.finder_input(picture[top:bottom, left:right])[0, :, :, 0])
         part = mask[top:bottom, left:right]
-        size = (prepare.FINDER_SIDE, prepare.FINDER_SIDE)
+        size = (lung_box.FINDER_SIDE, lung_box.FINDER_SIDE)
         masks.append(cv2.resize(part, size, interpolation=cv2.INTER_AREA))
     return MaskedPictures(np.asarray(pictures), np.asarray(masks, np.float32), chosen)
 
@@ -87,7 +87,7 @@ def train_lung_finder(masked: MaskedPictures, settings: Settings, work: Path) ->
     """
     own = settings.lung_finder
     keras.utils.set_random_seed(settings.seed)
-    model = network.lung_finder(prepare.FINDER_SIDE)
+    model = network.lung_finder(lung_box.FINDER_SIDE)
     model.compile(keras.optimizers.Adam(own.learning_rate), overlap_loss)
     kept = {settings.folds.held_out, settings.folds.choices}
     part = masked.of(lambda row: row.fold not in kept and not row.article_overlap)
@@ -116,13 +116,13 @@ def _drawn(
     part: MaskedPictures, index: int, own: LungFinderSettings, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
     if rng.random() < own.negatives:
-        return no_lungs(rng), np.zeros((prepare.FINDER_SIDE,) * 2, np.float32)
+        return no_lungs(rng), np.zeros((lung_box.FINDER_SIDE,) * 2, np.float32)
     return moved(part.pictures[index], part.masks[index], rng)
 
 
 def moved(picture: Floats, mask: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Turn, zoom, shift, mirror, frame and re-expose a picture; its mask moves along."""
-    side = prepare.FINDER_SIDE
+    side = lung_box.FINDER_SIDE
     matrix = cv2.getRotationMatrix2D((side / 2, side / 2), rng.normal(0, 6), rng.uniform(0.7, 1.2))
     matrix = matrix + np.array([[0, 0, 1], [0, 0, 1]]) * rng.normal(0, 0.05 * side, (2, 1))
     if rng.random() < 0.5:
@@ -146,7 +146,7 @@ def exposed(picture: Floats, rng: np.random.Generator) -> Floats:
 
 def no_lungs(rng: np.random.Generator) -> Floats:
     """Noise, a ramp or bright shapes on black: pictures in which nothing is a lung."""
-    side = prepare.FINDER_SIDE
+    side = lung_box.FINDER_SIDE
     kind = rng.integers(3)
     if kind == 0:
         grain = int(rng.integers(2, side))
@@ -162,7 +162,7 @@ def no_lungs(rng: np.random.Generator) -> Floats:
 
 def _bones(rng: np.random.Generator) -> Floats:
     """Bright bars and ovals on a dark ground, roughly as a limb looks."""
-    side = prepare.FINDER_SIDE
+    side = lung_box.FINDER_SIDE
     picture = np.full((side, side), rng.uniform(0, 0.3), np.float32)
     for _ in range(int(rng.integers(2, 9))):
         centre = tuple(int(v) for v in rng.integers(0, side, 2))

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from inference.models.chest_xray import prepare
+from inference.models.chest_xray import lung_box, prepare
 from inference.runtimes import open_network
 from training.chest_xray.crops import Crops, make_crops
 from training.chest_xray.lung_finder import dice, load_masked, train_lung_finder
@@ -53,7 +53,7 @@ def find_lung_boxes(rows: tuple[Row, ...], data: Path, settings: Settings, work:
         for source in sorted({row.source for row in held_out.rows})
     }
     path = work / "lung_finder.onnx"
-    sha256 = export_onnx(finder, path, _probe(prepare.FINDER_SIDE))
+    sha256 = export_onnx(finder, path, _probe(lung_box.FINDER_SIDE))
     # Lung boxes come from the exported network: training sees exactly what serving will see.
     served = open_network(path.read_bytes(), "onnx", settings.threads)
     key = f"{prepare.PREPARE_VERSION}-{sha256}"

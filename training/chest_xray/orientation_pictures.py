@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.models.chest_xray import prepare
+from inference.models.chest_xray import lung_box, prepare
 from inference.models.chest_xray.orientation import ORIENTATION_SIDE, orientation_input
 from training.chest_xray.table import Row, read_pixels
 
@@ -73,8 +73,8 @@ def load_pictures(data: Path, rows: tuple[Row, ...], work: Path) -> Pictures:
 
 
 def _small(path: Path) -> NDArray[np.uint8]:
-    picture = prepare.working_picture(read_pixels(path))
-    top, left, bottom, right = prepare.trimmed(picture)
+    picture = lung_box.working_picture(read_pixels(path))
+    top, left, bottom, right = lung_box.trimmed(picture)
     values = orientation_input(picture[top:bottom, left:right])[0, :, :, 0]
     return np.rint(values * 255).astype(np.uint8)
 

@@ -38,7 +38,11 @@ class LungFinderSettings:
 
 @dataclass(frozen=True)
 class ClassifierSettings:
-    """Fine-tuning of the classifier."""
+    """Fine-tuning of the classifier.
+
+    ``head_epochs``: so many epochs the head learns alone on frozen features, before all learns; a
+    head from chance would first distort what the features know (Kumar 2022).
+    """
 
     epochs: int
     batch: int
@@ -49,6 +53,7 @@ class ClassifierSettings:
     dropout: float
     label_smoothing: float
     frozen_stages: int
+    head_epochs: int
     backbone: str
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from inference.errors import InferenceError
 from inference.images import DicomFacts, Image, read_facts, read_image
-from inference.models.chest_xray import prepare
+from inference.models.chest_xray import lung_box, prepare
 from inference.quiet_parser import quiet_parser
 from training.chest_xray.table import read_pixels
 
@@ -284,12 +284,12 @@ def shown_by_force(
 
 def _forced(pixels: Floats, hull: NDArray[np.uint8]) -> Floats:
     """Crop and equalise as serving does, within an outline that comes from elsewhere."""
-    whole = prepare.working_picture(pixels)
-    top, left, bottom, right = prepare.trimmed(whole)
+    whole = lung_box.working_picture(pixels)
+    top, left, bottom, right = lung_box.trimmed(whole)
     picture = np.ascontiguousarray(whole[top:bottom, left:right])
     scale = np.array(picture.shape[::-1]) / hull.shape[::-1]
     points = np.argwhere(hull > 0)[:, ::-1] * scale
     outline = np.asarray(cv2.convexHull(np.rint(points).astype(np.int32))[:, 0], np.int32)
-    mask = np.zeros((prepare.FINDER_SIDE,) * 2, np.uint8)
-    lungs = prepare.Lungs((0, 0, 1, 1), outline, (0, 0, *picture.shape), mask)
+    mask = np.zeros((lung_box.FINDER_SIDE,) * 2, np.uint8)
+    lungs = lung_box.Lungs((0, 0, 1, 1), outline, (0, 0, *picture.shape), mask)
     return prepare.compose(prepare.crop(picture, lungs))

@@ -26,7 +26,7 @@ from training.chest_xray.crops import Crops
 from training.chest_xray.imagenet import State
 from training.chest_xray.probe import changed, lungs_blanked
 from training.chest_xray.protocol import without
-from training.chest_xray.settings import Settings
+from training.chest_xray.settings import ClassifierSettings, Mitigation, Settings
 from training.chest_xray.table import Row
 from training.record import write_json
 
@@ -45,7 +45,7 @@ def run_trials(
     ----------
     trials : pathlib.Path
         TOML: ``epochs`` and tables ``[trial.NAME]`` of changed ``[mitigation]`` settings (and
-        ``draws``), on top of ``[base]``.
+        ``draws``), on top of ``[base]``. Settings of ``[classifier]`` may change too.
     kept : pathlib.Path
         JSON file of figures by name, written after every trial.
     crops : Crops
@@ -79,12 +79,17 @@ def _kept(path: Path, common: Figures) -> dict[str, Figures]:
 
 
 def _changed(settings: Settings, changes: dict[str, Any], epochs: int) -> Settings:
-    own = {k: v for k, v in changes.items() if k not in ("draws", "seed")}
+    def of(kind: Any) -> dict[str, Any]:
+        names = {field.name for field in dataclasses.fields(kind)}
+        return {name: value for name, value in changes.items() if name in names}
+
     return dataclasses.replace(
         settings,
         seed=changes.get("seed", settings.seed),
-        mitigation=dataclasses.replace(settings.mitigation, **own),
-        classifier=dataclasses.replace(settings.classifier, epochs=epochs),
+        mitigation=dataclasses.replace(settings.mitigation, **of(Mitigation)),
+        classifier=dataclasses.replace(
+            settings.classifier, **{"epochs": epochs, **of(ClassifierSettings)}
+        ),
         draws={**settings.draws, **changes.get("draws", {})},
     )
 
