@@ -30,7 +30,7 @@ class RunningAverage:
         """Take the weights in, every few steps."""
         if not self._decay or step < self._first_step or step % _EVERY_STEPS:
             return
-        new = [np.array(variable) for variable in model.variables]
+        new = [np.asarray(variable).copy() for variable in model.variables]
         if not self.arrays:
             self.arrays = new
             return

@@ -14,6 +14,9 @@ import onnxruntime
 import pytest
 import tensorflow as tf
 from sklearn import datasets
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from inference.models.chest_xray import lung_box, network, prepare
 from tests.training.conftest import MODEL_FOLDER
@@ -22,14 +25,17 @@ from training.chest_xray.classifier import (
     GradientReversal,
     allowed_cross_entropy,
     predicted,
+    refit_head,
     train_classifier,
 )
 from training.chest_xray.crops import Crops
+from training.chest_xray.drawing import draw_weights
 from training.chest_xray.imagenet import load_into, packaged_file, read_imagenet
 from training.chest_xray.keras_networks import load_networks
+from training.chest_xray.probe import pooled_features
 from training.chest_xray.settings import Settings, load_settings
 from training.chest_xray.table import Row
-from training.errors import ExportError, WeightsError
+from training.errors import ExportError, TableError, WeightsError
 from training.export import export_onnx
 from training.fitting import Checkpoint
 from training.torch_weights import check_sha256, read_state
@@ -143,6 +149,34 @@ def test_a_row_that_may_be_two_classes_is_right_with_either() -> None:
     spread = -np.log(chances).mean()
     mixed = 0.9 * -np.log(chances[0]) + 0.1 * spread
     assert loss([1.0, 0, 0, 1, 1, 1], 0.1) == pytest.approx(mixed, abs=1e-5)
+
+
+def test_the_head_becomes_a_penalised_regression_on_the_features_of_adults(
+    crops: Crops, settings: Settings
+) -> None:
+    own = dataclasses.replace(settings.classifier, head_refit=0.01)
+    settings = dataclasses.replace(settings, classifier=own)
+    model = network.classifier(prepare.INPUT_SIDE, 3, 0.0)
+    child = dataclasses.replace(crops.rows[0], child=True)
+    with_child = dataclasses.replace(crops, rows=(child, *crops.rows[1:]))
+    refit_head(model, with_child, settings)
+    features = pooled_features(model).predict(crops.composed(), verbose=0)
+    rows = crops.rows[1:]
+    expected = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000))
+    expected.fit(
+        features[1:],
+        [settings.classes.index(row.label) for row in rows],
+        logisticregression__sample_weight=draw_weights(rows, settings) * len(rows),
+    )
+    wanted = expected.decision_function(features)
+    np.testing.assert_allclose(predicted(model, crops.composed()), wanted, atol=1e-3)
+
+
+def test_a_head_without_a_class_is_refused(crops: Crops, settings: Settings) -> None:
+    model = network.classifier(prepare.INPUT_SIDE, 3, 0.0)
+    sick = crops.of(tuple(row for row in crops.rows if row.label == "covid"))
+    with pytest.raises(TableError, match="a class is missing"):
+        refit_head(model, sick, settings)
 
 
 def test_the_adversary_gets_the_gradient_and_the_features_its_reverse() -> None:

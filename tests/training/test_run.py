@@ -13,13 +13,18 @@ import pytest
 from inference.golden import phantom
 from inference.models.chest_xray import network
 from inference.registry import load_model
-from tests.training.conftest import CELLS
+from tests.training.conftest import CELLS, FOLDS
 from training.chest_xray.card import BEGIN
 from training.chest_xray.goals import GOALS
 from training.chest_xray.plots import PLOTS
 from training.chest_xray.run import run
 
-pytestmark = [pytest.mark.training, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.training,
+    pytest.mark.slow,
+    # FLAML, whose clock ends before a dozen pictures were tried.
+    pytest.mark.filterwarnings("ignore:.*encountered in scalar divide:RuntimeWarning"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +70,7 @@ def test_every_image_has_its_prediction_by_a_network_that_it_did_not_train(
     with (folder / "predictions.csv").open(newline="") as file:
         kept = list(csv.DictReader(file))
     known = [row for row in kept if row["part"] == "oof"]
-    assert len(known) + len(figures["refused_without_lungs"]) >= 10 * len(CELLS)
+    assert len(known) + len(figures["refused_without_lungs"]) >= 2 * FOLDS * len(CELLS)
     assert len({row["path"] for row in known}) == len(known)
     assert {row["part"] for row in kept} == {
         "oof", "held_out", "article",

@@ -13,11 +13,13 @@ import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from inference.models.chest_xray import network, prepare
 from training.averaging import RunningAverage
 from training.chest_xray.crops import Crops
-from training.chest_xray.drawing import drawn_epoch, usable
+from training.chest_xray.drawing import draw_weights, drawn_epoch, usable
 from training.chest_xray.imagenet import State, load_into
 from training.chest_xray.settings import Settings
 from training.errors import TableError
@@ -80,7 +82,39 @@ def train_classifier(
     told = partial(_say, checkpoint.stem, epochs)
     fit(whole, batches, schedule, epochs, Checkpoint(checkpoint, average), told, average)
     average.put_into(whole)
+    if own.head_refit:
+        refit_head(model, part, settings)
     return model
+
+
+def refit_head(model: keras.Model, crops: Crops, settings: Settings) -> None:
+    """Replace the head by a strongly penalised multinomial regression on plain pictures of adults.
+
+    The features have learned more than the head that was trained with them uses: it leans on what
+    tells the sources apart (Kirichenko 2022). It stays one dense layer.
+
+    Parameters
+    ----------
+    model : keras.Model
+        See ``network.classifier``; changed in place.
+    crops : Crops
+        The images that trained it; children are left out.
+    settings : Settings
+        ``head_refit``, classes and draws.
+    """
+    adults = crops.of(tuple(row for row in crops.rows if not row.child))
+    truth = np.array([settings.classes.index(row.label) for row in adults.rows])
+    if set(truth) != set(range(len(settings.classes))):
+        raise TableError("adults of every class must train the head; a class is missing")
+    pooled = keras.Model(model.input, model.get_layer(network.POOL).output)
+    features = pooled.predict(adults.composed(), batch_size=64, verbose=0)
+    scaler = StandardScaler().fit(features)
+    regression = LogisticRegression(C=settings.classifier.head_refit, max_iter=2000)
+    weights = draw_weights(adults.rows, settings) * len(truth)
+    regression.fit(scaler.transform(features), truth, sample_weight=weights)
+    kernel = (regression.coef_ / scaler.scale_).T  # (features, classes)
+    bias = regression.intercept_ - scaler.mean_ @ kernel
+    model.get_layer(network.HEAD).set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
 
 
 def _fit_head(

@@ -41,7 +41,8 @@ class ClassifierSettings:
     """Fine-tuning of the classifier.
 
     ``head_epochs``: so many epochs the head learns alone on frozen features, before all learns; a
-    head from chance would first distort what the features know (Kumar 2022).
+    head from chance would first distort what the features know (Kumar 2022). ``head_refit``:
+    inverse penalty of the regression that replaces the head in the end (Kirichenko 2022); 0: none.
     """
 
     epochs: int
@@ -54,6 +55,7 @@ class ClassifierSettings:
     label_smoothing: float
     frozen_stages: int
     head_epochs: int
+    head_refit: float
     backbone: str
 
 
