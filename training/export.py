@@ -110,9 +110,11 @@ def _compare(model: keras.Model, path: Path, probe: Floats) -> None:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     ours = session.run(None, {session.get_inputs()[0].name: probe})
     theirs = model.predict(probe, verbose=0)
-    for mine, other in zip(ours, theirs if isinstance(theirs, list) else [theirs], strict=True):
+    theirs = theirs if isinstance(theirs, list) else [theirs]
+    for name, mine, other in zip(model.output_names, ours, theirs, strict=True):
         difference = float(np.abs(mine - other).max()) / max(1.0, float(np.abs(other).max()))
         if not difference <= _LARGEST_DIFFERENCE:
             raise ExportError(
-                f"ONNX must give Keras' outputs within {_LARGEST_DIFFERENCE}; got {difference:.4g}"
+                f"ONNX must give Keras' outputs within {_LARGEST_DIFFERENCE}; "
+                f"{name} differs by {difference:.4g}"
             )

@@ -139,11 +139,12 @@ def test_the_temperature_undoes_overconfidence() -> None:
     assert share[confident].mean() == pytest.approx((sign[confident] > 0).mean(), abs=0.1)
 
 
-def dense(path: Path, weights: np.ndarray) -> None:
-    node = helper.make_node("MatMul", ["x", "w"], ["y"])
-    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ("batch", 64)) for n in "xy"]
-    stored = numpy_helper.from_array(weights.astype(np.float32), "w")
-    graph = helper.make_graph([node], "dense", values[:1], values[1:], [stored])
+def convolution(path: Path, weights: np.ndarray) -> None:
+    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    shape = ("batch", 64, 1, 1)
+    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n in "xy"]
+    stored = numpy_helper.from_array(weights.astype(np.float32)[:, :, None, None], "w")
+    graph = helper.make_graph([node], "convolution", values[:1], values[1:], [stored])
     opset = [helper.make_opsetid("", 17)]
     path.write_bytes(
         helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()
@@ -152,14 +153,14 @@ def dense(path: Path, weights: np.ndarray) -> None:
 
 def test_half_the_weights_are_half_the_file_and_nearly_the_same_answer(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
-    path, probe = tmp_path / "dense.onnx", rng.normal(size=(2, 64)).astype(np.float32)
+    path, probe = tmp_path / "one.onnx", rng.normal(size=(2, 64, 1, 1)).astype(np.float32)
     weights = rng.normal(size=(64, 64))
-    dense(path, weights)
+    convolution(path, weights)
     size = path.stat().st_size
     halve_weights(path, probe, tolerance=0.05)
     assert path.stat().st_size < 0.55 * size
     told = open_network(path.read_bytes(), "onnx", 1).run(probe)[0]
-    np.testing.assert_allclose(told, probe @ weights, atol=0.05)
+    np.testing.assert_allclose(told[:, :, 0, 0], probe[:, :, 0, 0] @ weights.T, atol=0.05)
     assert onnx.load(path).graph.input[0].name == "x"
 
 
@@ -168,9 +169,9 @@ def test_weights_that_half_precision_would_change_are_refused(
     tmp_path: Path, factor: float, tolerance: float, words: str
 ) -> None:
     rng = np.random.default_rng(4)
-    path = tmp_path / "dense.onnx"
-    dense(path, factor * rng.normal(size=(64, 64)))
+    path = tmp_path / "one.onnx"
+    convolution(path, factor * rng.normal(size=(64, 64)))
     before = path.read_bytes()
     with pytest.raises(ExportError, match=words):
-        halve_weights(path, rng.normal(size=(2, 64)).astype(np.float32), tolerance)
+        halve_weights(path, rng.normal(size=(2, 64, 1, 1)).astype(np.float32), tolerance)
     assert path.read_bytes() == before

@@ -14,7 +14,6 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from inference.models.chest_xray import network, prepare
 from training.averaging import RunningAverage
@@ -29,6 +28,8 @@ log = logging.getLogger(__name__)
 _FORBIDDEN = -30.0
 _ADVERSARY_WIDTH = 128
 _HEAD_RATE = 3e-3
+# A feature that hardly moves here must not decide where it does.
+_LEAST_SPREAD = 0.02
 Floats = NDArray[np.float32]
 
 
@@ -108,12 +109,12 @@ def refit_head(model: keras.Model, crops: Crops, settings: Settings) -> None:
         raise TableError("adults of every class must train the head; a class is missing")
     pooled = keras.Model(model.input, model.get_layer(network.POOL).output)
     features = pooled.predict(adults.composed(), batch_size=64, verbose=0)
-    scaler = StandardScaler().fit(features)
+    mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), _LEAST_SPREAD)
     regression = LogisticRegression(C=settings.classifier.head_refit, max_iter=2000)
     weights = draw_weights(adults.rows, settings) * len(truth)
-    regression.fit(scaler.transform(features), truth, sample_weight=weights)
-    kernel = (regression.coef_ / scaler.scale_).T  # (features, classes)
-    bias = regression.intercept_ - scaler.mean_ @ kernel
+    regression.fit((features - mean) / scale, truth, sample_weight=weights)
+    kernel = (regression.coef_ / scale).T  # (features, classes)
+    bias = regression.intercept_ - mean @ kernel
     model.get_layer(network.HEAD).set_weights([kernel.astype(np.float32), bias.astype(np.float32)])
 
 

@@ -18,7 +18,7 @@ from training.export import export_onnx
 from training.half_weights import halve_weights
 
 # Largest difference that weights of half the size may make to an output.
-_HALF_TOLERANCE = 2e-2
+_HALF_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
