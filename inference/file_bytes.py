@@ -44,9 +44,12 @@ def _read(path: Path) -> bytes:
         check_file_size(found.st_size)
         # Should it have become a pipe since, opening it must not wait for somebody who writes.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
-            return stream.read(found.st_size + 1)
+            content: bytes | None = stream.read(found.st_size + 1)
     except (OSError, ValueError) as error:
         raise refusal(error) from error
+    if content is None:  # a kernel's log says so when it has nothing to tell
+        raise FileUnreadable("The file must be readable; it gives nothing without being waited for.")
+    return content
 
 
 def refusal(error: OSError | ValueError) -> InferenceError:

@@ -68,6 +68,8 @@ def test_a_process_killed_by_a_signal_ends_with_the_status_that_shells_use() -> 
 def test_an_interruption_lets_training_end_in_order(checkout: Path) -> None:
     path = interpreter(checkout, STUBBORN)
     program = (
+        # What a shell starts in the background ignores interrupts, and so do its children.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "from pathlib import Path; from plugin.commands import train;"
         f"train.CHECKOUT = Path({str(checkout)!r}); train.find_spec = lambda _: None;"
         "train.command(['chest_xray', '--data', '.'])"
