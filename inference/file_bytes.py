@@ -48,7 +48,9 @@ def _read(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         raise refusal(error) from error
     if content is None:  # a kernel's log says so when it has nothing to tell
-        raise FileUnreadable("The file must be readable; it gives nothing without being waited for.")
+        raise FileUnreadable(
+            "The file must be readable; it gives nothing without being waited for."
+        )
     return content
 
 
