@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,8 @@ def areas(figures: dict[str, object], question: str) -> dict[str, float]:
 
 def compared(inputs: Inputs, settings: Settings, work: Path, **more: object) -> dict[str, object]:
     options = {"heads": (PLAIN,), "fine_tuned": {}} | more
-    return compare_heads(inputs, settings=settings, own=HeadsSettings(1), work=work, **options)  # type: ignore[arg-type]
+    settings = dataclasses.replace(settings, heads=HeadsSettings(1))
+    return compare_heads(inputs, settings=settings, work=work, **options)  # type: ignore[arg-type]
 
 
 def area(head: Kind, inputs: Inputs, settings: Settings, work: Path) -> float:

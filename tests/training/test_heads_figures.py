@@ -21,7 +21,7 @@ from tests.training.made_up_heads import (
 from training.chest_xray import heads_run
 from training.chest_xray.answers import Answers, Logits
 from training.chest_xray.crops import Crops
-from training.chest_xray.heads import FINE_TUNED, STACKED, plot_heads, tables
+from training.chest_xray.heads import FINE_TUNED, STACKED
 from training.chest_xray.heads_estimators import (
     Chosen,
     Examples,
@@ -30,6 +30,7 @@ from training.chest_xray.heads_estimators import (
     log_odds,
     xgboost,
 )
+from training.chest_xray.heads_plot import plot_heads
 from training.chest_xray.heads_questions import Inputs, parts, questions
 from training.chest_xray.heads_scores import (
     Scores,
@@ -38,6 +39,7 @@ from training.chest_xray.heads_scores import (
     frozen_scores,
     own_fold,
 )
+from training.chest_xray.heads_tables import tables
 from training.chest_xray.protocol import SERVED, all_fittings
 from training.chest_xray.settings import Report, Settings, load_settings
 from training.chest_xray.table import Row

@@ -22,6 +22,7 @@ from training.chest_xray.calibration import log_odds
 from training.chest_xray.classifier import (
     GradientReversal,
     allowed_cross_entropy,
+    features_of,
     predicted,
     refit_head,
     train_classifier,
@@ -30,7 +31,6 @@ from training.chest_xray.crops import Crops
 from training.chest_xray.drawing import draw_weights
 from training.chest_xray.imagenet import load_into, packaged_file, read_imagenet
 from training.chest_xray.keras_networks import load_networks
-from training.chest_xray.probe import pooled_features
 from training.chest_xray.settings import Settings, load_settings
 from training.chest_xray.table import Row
 from training.errors import ExportError, TableError, WeightsError
@@ -64,7 +64,7 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(
 ) -> None:
     mitigation = dataclasses.replace(settings.mitigation, averaging=0.9)
     settings = dataclasses.replace(settings, mitigation=mitigation)
-    whole = train_classifier(crops, settings, None, tmp_path / "whole.npz", 2)
+    whole = train_classifier(crops, settings, None, tmp_path / "whole.npz")
     saved: list[int] = []
 
     class CutOff(Checkpoint):
@@ -76,9 +76,9 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.chest_xray.classifier.Checkpoint", CutOff)
         with pytest.raises(KeyboardInterrupt):
-            train_classifier(crops, settings, None, tmp_path / "cut.npz", 2)
+            train_classifier(crops, settings, None, tmp_path / "cut.npz")
     assert saved == [1]
-    resumed = train_classifier(crops, settings, None, tmp_path / "cut.npz", 2)
+    resumed = train_classifier(crops, settings, None, tmp_path / "cut.npz")
     inputs = crops.composed()
     np.testing.assert_allclose(predicted(resumed, inputs), predicted(whole, inputs), atol=1e-3)
 
@@ -158,7 +158,7 @@ def test_the_head_becomes_a_penalised_regression_on_the_features_of_adults(
     child = dataclasses.replace(crops.rows[0], child=True)
     with_child = dataclasses.replace(crops, rows=(child, *crops.rows[1:]))
     refit_head(model, with_child, settings)
-    features = pooled_features(model).predict(crops.composed(), verbose=0)
+    features = features_of(model, crops.composed())
     rows, adults = crops.rows[1:], features[1:]
     scaled = (features - adults.mean(axis=0)) / np.maximum(adults.std(axis=0), 0.02)
     expected = LogisticRegression(C=0.01, max_iter=2000)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -11,6 +10,7 @@ from typing import Any
 
 from training.article.judging import Figures
 from training.article.settings import CLASSES
+from training.markdown import table
 
 # Reported for one network: 39 of 40 validation images, 26 of 27 unseen ones.
 REPORTED = ("the article", "0.975", "0.963", "1.0", "", "not looked at", "not looked at")
@@ -83,7 +83,7 @@ def _figures(done: list[Done]) -> str:
         "healthy adults called Covid-19",
         "healthy children called Covid-19",
     )
-    return _table(head, [REPORTED, *(_row(each) for each in done)])
+    return table(head, [REPORTED, *(_row(each) for each in done)])
 
 
 def _row(one: Done) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ def _healthy(done: list[Done]) -> str:
     for each in done:
         found = each.figures["called_covid"]["healthy_adults"]["by_source"]
         rows.append((_title(each), *(_share(found[source], counts=True) for source in sources)))
-    return _table(("", *sources), rows)
+    return table(("", *sources), rows)
 
 
 def _share(found: dict[str, Any], *, counts: bool = False) -> str:
@@ -151,7 +151,7 @@ def _leaks(done: list[Done]) -> str:
         "right among the rest",
         "validation, patient trained on",
     )
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _one(one: Done) -> str:
@@ -168,7 +168,7 @@ def _one(one: Done) -> str:
             f"The {unseen['images']} unseen images: {unseen['right']} right. Every answer is in "
             f"[predictions.csv]({one.name}/predictions.csv), the report of the validation images "
             f"in [figures.json]({one.name}/figures.json).",
-            _table(head, rows),
+            table(head, rows),
             f"![Loss and accuracy by epoch]({one.name}/curves.svg)",
         )
     )
@@ -186,9 +186,4 @@ def _inputs(done: list[Done]) -> str:
         )
         for each in done
     ]
-    return _table(("", "training took", "commit", "data", "start", "libraries"), rows)
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table(("", "training took", "commit", "data", "start", "libraries"), rows)

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.chest_xray.calibration import log_odds
-from training.chest_xray.classifier import predicted, train_classifier
+from training.chest_xray.classifier import features_of, predicted, train_classifier
 from training.chest_xray.crops import Crops
 from training.chest_xray.imagenet import State
-from training.chest_xray.probe import pooled_features
 from training.chest_xray.protocol import SERVED, Fitting
 from training.chest_xray.settings import Settings
 from training.chest_xray.table import Row
@@ -128,9 +127,3 @@ def features_by_fold(models: Mapping[int, keras.Model], crops: Crops) -> dict[in
     """Fold -> pooled features (images, features) of these images by that fold's network."""
     inputs = crops.composed()
     return {fold: features_of(model, inputs) for fold, model in models.items()}
-
-
-def features_of(model: keras.Model, inputs: Floats) -> Floats:
-    """Pooled features, float32, shape (images, features)."""
-    pooled = pooled_features(model)
-    return np.asarray(pooled.predict(inputs, batch_size=64, verbose=0), np.float32)

@@ -52,6 +52,11 @@ class Calibration:
         """Probability of the target class, shape of ``scores``."""
         return np.asarray(expit(self.slope * scores + self.intercept), np.float64)
 
+    def scale(self) -> dict[str, float]:
+        """What ``network.TargetScale`` needs besides the class: slope, intercept, prior."""
+        prior = float(logit(self.prevalence))
+        return {"slope": self.slope, "intercept": self.intercept, "prior": prior}
+
     def classes(self, logits: NDArray[np.floating[Any]], target: int) -> Scores:
         """Probabilities of all classes, (images, classes): the others share the rest as before."""
         values = np.asarray(logits, np.float64)
@@ -80,6 +85,11 @@ def balanced_weights(rows: tuple[Row, ...], settings: Settings, prevalence: floa
     sick = np.array([row.label == settings.target for row in rows])
     if sick.all() or not sick.any():
         raise TableError("calibration must see images with and without the target class")
+    return at_prevalence(weights, sick, prevalence)
+
+
+def at_prevalence(weights: Scores, sick: NDArray[np.bool_], prevalence: float) -> Scores:
+    """The same weights inside each of the two classes, which sum to prevalence and the rest."""
     weighed = np.where(
         sick,
         prevalence * weights / weights[sick].sum(),
@@ -129,6 +139,14 @@ def venn_abers(
     return np.round(low, 4), np.round(high, 4)
 
 
+def tenths(probabilities: Scores, weights: Scores) -> list[NDArray[np.int64]]:
+    """Indices of the images in ten bins of about the same weight, by ascending probability."""
+    order = np.argsort(probabilities, kind="stable")
+    share = np.cumsum(weights[order]) / weights.sum()
+    bins = np.minimum((share * 10 - 1e-9).astype(int), 9)
+    return [order[bins == number] for number in range(10)]
+
+
 def expected_error(probabilities: Scores, truth: NDArray[np.bool_], weights: Scores) -> float:
     """Expected calibration error: mean distance of forecast and frequency, ten bins of one weight.
 
@@ -136,12 +154,8 @@ def expected_error(probabilities: Scores, truth: NDArray[np.bool_], weights: Sco
     ----------
     Naeini et al., Obtaining well calibrated probabilities using Bayesian binning, AAAI 2015.
     """
-    order = np.argsort(probabilities, kind="stable")
-    share = np.cumsum(weights[order]) / weights.sum()
-    bins = np.minimum((share * 10 - 1e-9).astype(int), 9)
     total = 0.0
-    for number in range(10):
-        chosen = order[bins == number]
+    for chosen in tenths(probabilities, weights):
         weight = weights[chosen].sum()
         if weight > 0:
             gap = np.average(probabilities[chosen], weights=weights[chosen]) - np.average(
@@ -182,8 +196,3 @@ def choose_thresholds(
     return Thresholds(
         round(min(rule_out, balanced), 4), round(balanced, 4), round(max(rule_in, balanced), 4)
     )
-
-
-def prior_log_odds(prevalence: float) -> float:
-    """Log-odds of the target class before the picture."""
-    return float(logit(prevalence))

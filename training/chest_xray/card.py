@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from training.chest_xray.evaluation import Figures
 from training.chest_xray.goals import goals_table
 from training.chest_xray.trials_table import trials_table
 from training.errors import ExportError
+from training.markdown import counted, table
 
 BEGIN = "<!-- figures: written by training, do not edit -->"
 END = "<!-- end of figures -->"
@@ -109,23 +110,9 @@ def _parts(part: Figures) -> list[tuple[str, Figures]]:
     return [("all sources", part["adults"]), *sorted(part["within_source"].items())]
 
 
-def _figure(found: dict[str, Any]) -> str:
-    if found["value"] is None:
-        return "–"
-    return (
-        f"{found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}], "
-        f"n {found['images']} / {found['groups']}"
-    )
-
-
-def _rows(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def _table(head: tuple[str, ...], rows: list[tuple[str, Figures]]) -> str:
     keys = ("auc", "sensitivity", "specificity")
-    return _rows(head, [(name, *(_figure(found[key]) for key in keys)) for name, found in rows])
+    return table(head, [(name, *(counted(found[key]) for key in keys)) for name, found in rows])
 
 
 def _unseen(left_out: list[Figures]) -> str:
@@ -138,11 +125,8 @@ def _unseen(left_out: list[Figures]) -> str:
         "other lung disease called Covid-19": lambda p: p["others_called_covid"],
         "AUC of its score for opaque against clear lungs": lambda p: p["score_follows_opacity"],
     }
-    rows = [
-        (name, *("–" if (found := look(p)) is None else _figure(found) for p in left_out))
-        for name, look in lines.items()
-    ]
-    return _rows(head, rows)
+    rows = [(name, *(counted(look(p)) for p in left_out)) for name, look in lines.items()]
+    return table(head, rows)
 
 
 def _points(figures: Figures, trained: dict[str, Any]) -> str:
@@ -150,8 +134,8 @@ def _points(figures: Figures, trained: dict[str, Any]) -> str:
         (
             point["name"].replace("_", "-"),
             f"{point['threshold']:.3f}",
-            _figure(point["sensitivity"]),
-            _figure(point["specificity"]),
+            counted(point["sensitivity"]),
+            counted(point["specificity"]),
         )
         for point in figures["operating_points"]
     ]
@@ -159,7 +143,7 @@ def _points(figures: Figures, trained: dict[str, Any]) -> str:
         f"Probabilities are given for a prevalence of {trained['reference_prevalence']:.2f}. "
         "Thresholds were chosen, and are measured here, on sources that the answering network had "
         "not seen: chosen on the folds that train, measured on the held-out fold.\n\n"
-        + _rows(("point", "probability at or above", "sensitivity", "specificity"), rows)
+        + table(("point", "probability at or above", "sensitivity", "specificity"), rows)
     )
 
 
@@ -175,7 +159,7 @@ def _calibration(found: Figures) -> str:
 
 def _called(part: Figures) -> str:
     cells = sorted(part["called_covid"].items())
-    return _rows(("source and class", "share"), [(name, _figure(f)) for name, f in cells])
+    return table(("source and class", "share"), [(name, counted(f)) for name, f in cells])
 
 
 def _others(part: Figures) -> str:
@@ -185,7 +169,7 @@ def _others(part: Figures) -> str:
         "nih_pneumonia_against_normal": "AUC pneumonia against normal inside nih (mined labels)",
         "nih_opacity_by_radiologists": "AUC the same by radiologists' labels (RSNA 2018)",
     }
-    return _rows(("", "figure"), [(text, _figure(part[key])) for key, text in names.items()])
+    return table(("", "figure"), [(text, counted(part[key])) for key, text in names.items()])
 
 
 def _probe(probe: Figures) -> str:
@@ -199,9 +183,9 @@ def _probe(probe: Figures) -> str:
     rows = []
     for key, name in names.items():
         own, frozen = probe[key]["trained_network"], probe[key].get("frozen_features")
-        anew = _figure(frozen["adults_auc"]) if frozen else "–"
-        rows.append((name, _figure(own["adults_auc"]), _figure(own["ieee8023_auc"]), anew))
-    return "Areas under the curve.\n\n" + _rows(head, rows)
+        anew = counted(frozen and frozen["adults_auc"])
+        rows.append((name, counted(own["adults_auc"]), counted(own["ieee8023_auc"]), anew))
+    return "Areas under the curve.\n\n" + table(head, rows)
 
 
 def _source_told(found: Figures) -> str:
@@ -211,7 +195,7 @@ def _source_told(found: Figures) -> str:
     ]
     return (
         "How well the trained features still tell the source among pictures of one class "
-        "(balanced accuracy)\n\n" + _rows(("class", "told", "guessing"), rows)
+        "(balanced accuracy)\n\n" + table(("class", "told", "guessing"), rows)
     )
 
 
@@ -219,9 +203,9 @@ def _article(figures: Figures) -> str:
     head = ("", "right class", "Covid-19 found", "others called Covid-19")
     keys = ("right_class", "covid_found", "others_called_covid")
     parts = {"its test folder": "article_test", "all its images": "article_all"}
-    return _rows(
+    return table(
         head,
-        [(name, *(_figure(figures[p][key]) for key in keys)) for name, p in parts.items()],
+        [(name, *(counted(figures[p][key]) for key in keys)) for name, p in parts.items()],
     )
 
 

@@ -13,6 +13,7 @@ from training.chest_xray.calibration import expected_error
 from training.chest_xray.settings import Settings
 from training.chest_xray.table import Row
 from training.intervals import area_under_curve, rate, resampled
+from training.markdown import estimate, table
 
 Figures = dict[str, Any]
 
@@ -91,20 +92,20 @@ def tables(figures: Figures | None) -> list[str]:
     parts = {"choices": "fold for choices (sets the temperature)", "held_out": "held-out fold"}
     rows = [_row(words, figures[name]) for name, words in parts.items()]
     head = (
-        "| | AUC | right class | bacterial called bacterial | viral called viral | "
-        "calibration error |"
-    )
+        "", "AUC", "right class", "bacterial called bacterial", "viral called viral",
+        "calibration error",
+    )  # fmt: skip
     return [
         "**Children, bacterial against viral pneumonia** (a network of its own, asked only about "
         f"children whom the model refuses; trained on {images} images of {figures['source']}). "
         "All images come from **one hospital**, and are of children of 1 to 5: it was never tested "
         "on images from anywhere else. It presumes that there is pneumonia. Its labels are noisy. "
         "It is not for withholding antibiotics.",
-        "\n".join([head, "| --- | --- | --- | --- | --- | --- |", *rows]),
+        table(head, rows),
     ]
 
 
-def _row(words: str, found: Figures) -> str:
+def _row(words: str, found: Figures) -> tuple[str, ...]:
     keys = (
         "auc",
         "right_class",
@@ -113,10 +114,4 @@ def _row(words: str, found: Figures) -> str:
         "calibration_error",
     )
     count = f"n {found['auc']['images']} / {found['auc']['groups']}"
-    return f"| {words}, {count} | {' | '.join(_words(found[key]) for key in keys)} |"
-
-
-def _words(found: Figures) -> str:
-    if found["value"] is None:
-        return "–"
-    return f"{found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
+    return f"{words}, {count}", *(estimate(found[key]) for key in keys)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,6 @@ def train_classifier(
     settings: Settings,
     imagenet: State | None,
     checkpoint: Path,
-    epochs: int | None = None,
 ) -> keras.Model:
     """Fine-tune on these lung boxes.
 
@@ -52,8 +50,6 @@ def train_classifier(
         Weights to start from; None starts from chance.
     checkpoint : pathlib.Path
         Written after every epoch; a later call goes on from it.
-    epochs : int, optional
-        In all; as in the settings where None.
 
     Returns
     -------
@@ -65,7 +61,7 @@ def train_classifier(
     TableError
         If no image is left to train on.
     """
-    own, epochs = settings.classifier, epochs or settings.classifier.epochs
+    own = settings.classifier
     part = crops.of(tuple(row for row in crops.rows if usable(row, settings)))
     if not part.rows:
         raise TableError("training must have images in which lungs were found; there are none")
@@ -77,11 +73,11 @@ def train_classifier(
     if own.head_epochs:
         _fit_head(whole, batches, settings, checkpoint)
     _compile(whole, own.learning_rate, settings)
-    total = epochs * own.steps_per_epoch
+    total = own.epochs * own.steps_per_epoch
     schedule = Schedule(own.learning_rate, own.warm_up_steps, total)
     average = RunningAverage(settings.mitigation.averaging, first_step=total // 2)
-    told = partial(_say, checkpoint.stem, epochs)
-    fit(whole, batches, schedule, epochs, Checkpoint(checkpoint, average), told, average)
+    told = partial(_say, checkpoint.stem, own.epochs)
+    fit(whole, batches, schedule, own.epochs, Checkpoint(checkpoint, average), told, average)
     average.put_into(whole)
     if own.head_refit:
         refit_head(model, part, settings)
@@ -107,8 +103,7 @@ def refit_head(model: keras.Model, crops: Crops, settings: Settings) -> None:
     truth = np.array([settings.classes.index(row.label) for row in adults.rows])
     if set(truth) != set(range(len(settings.classes))):
         raise TableError("adults of every class must train the head; a class is missing")
-    pooled = keras.Model(model.input, model.get_layer(network.POOL).output)
-    features = pooled.predict(adults.composed(), batch_size=64, verbose=0)
+    features = features_of(model, adults.composed())
     mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), _LEAST_SPREAD)
     regression = LogisticRegression(C=settings.classifier.head_refit, max_iter=2000)
     weights = draw_weights(adults.rows, settings) * len(truth)
@@ -137,9 +132,8 @@ def _fit_head(
 
 
 def _compile(whole: keras.Model, rate: float, settings: Settings) -> None:
-    layout = TargetLayout(len(settings.classes))
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.classifier.weight_decay)
-    whole.compile(optimizer, partial(layout.loss, settings=settings))
+    whole.compile(optimizer, partial(training_loss, settings=settings))
 
 
 def _say(name: str, epochs: int, epoch: int, loss: float) -> None:
@@ -200,28 +194,25 @@ class GradientReversal(keras.layers.Layer):  # type: ignore[misc]
         return -self.weight * features + ops.stop_gradient((1 + self.weight) * features)
 
 
-@dataclass(frozen=True)
-class TargetLayout:
-    """Where what lies in a row of ``drawing.targets``."""
+def training_loss(wanted: Any, outputs: Any, settings: Settings) -> Any:
+    """Cross-entropy among the allowed classes, plus opacity, plus the adversary.
 
-    classes: int
-
-    def loss(self, wanted: Any, outputs: Any, settings: Settings) -> Any:
-        """Cross-entropy among the allowed classes, plus opacity, plus the adversary."""
-        classes, mitigation = self.classes, settings.mitigation
-        smoothing = settings.classifier.label_smoothing
-        total = allowed_cross_entropy(
-            wanted[:, : 2 * classes], outputs[:, :classes], classes, smoothing
-        )
-        if mitigation.opacity_loss:
-            opaque, weight = wanted[:, 2 * classes], wanted[:, 2 * classes + 1]
-            logit = outputs[:, classes]
-            cross = ops.softplus(logit) - opaque * logit
-            total = total + mitigation.opacity_loss * weight * cross
-        if mitigation.adversary:
-            chances = ops.log_softmax(outputs[:, classes + 1 :], axis=-1)
-            total = total - ops.sum(wanted[:, 2 * classes + 2 :] * chances, axis=-1)
-        return total
+    Rows of ``wanted`` are laid out as ``drawing.targets`` says.
+    """
+    classes, mitigation = len(settings.classes), settings.mitigation
+    smoothing = settings.classifier.label_smoothing
+    total = allowed_cross_entropy(
+        wanted[:, : 2 * classes], outputs[:, :classes], classes, smoothing
+    )
+    if mitigation.opacity_loss:
+        opaque, weight = wanted[:, 2 * classes], wanted[:, 2 * classes + 1]
+        logit = outputs[:, classes]
+        cross = ops.softplus(logit) - opaque * logit
+        total = total + mitigation.opacity_loss * weight * cross
+    if mitigation.adversary:
+        chances = ops.log_softmax(outputs[:, classes + 1 :], axis=-1)
+        total = total - ops.sum(wanted[:, 2 * classes + 2 :] * chances, axis=-1)
+    return total
 
 
 def allowed_cross_entropy(wanted: Any, logits: Any, classes: int, smoothing: float) -> Any:
@@ -240,3 +231,14 @@ def allowed_cross_entropy(wanted: Any, logits: Any, classes: int, smoothing: flo
 def predicted(model: keras.Model, inputs: Floats) -> Floats:
     """Logits, float32, shape (images, classes)."""
     return np.asarray(model.predict(inputs, batch_size=64, verbose=0), np.float32)
+
+
+def pooled_features(model: keras.Model) -> keras.Model:
+    """The network up to its pooled features, (batch, features)."""
+    return keras.Model(model.input, model.get_layer(network.POOL).output)
+
+
+def features_of(model: keras.Model, inputs: Floats) -> Floats:
+    """Pooled features, float32, shape (images, features)."""
+    found = pooled_features(model).predict(inputs, batch_size=64, verbose=0)
+    return np.asarray(found, np.float32)

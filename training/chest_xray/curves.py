@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from training.chest_xray.calibration import at_prevalence, tenths
+from training.chest_xray.drawing import shared_weights
 from training.errors import TableError
 from training.intervals import resampled
 
 Floats = NDArray[np.float64]
 Truth = NDArray[np.bool_]
 _GRID = 101
-_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -68,35 +69,23 @@ def cell_weights(
     TableError
         A cell has no share, or one of the two classes has no image.
     """
-    names, inverse = np.unique(cells, return_inverse=True)
-    if unknown := sorted({str(name) for name in names} - set(shares)):
+    if unknown := sorted({str(name) for name in cells} - set(shares)):
         raise TableError(f"every source and class must have a share; {unknown[0]} has none")
-    pairs = np.stack([inverse, np.unique(groups, return_inverse=True)[1]], axis=1)
-    _, pair, images = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
-    raw = images[pair.ravel()] ** -0.5
-    each = np.array([shares[str(name)] for name in names]) / np.bincount(inverse, raw)
-    weights = raw * each[inverse]
-    sick, well = weights[truth].sum(), weights[~truth].sum()
-    if not (sick > 0 and well > 0):
+    weights = shared_weights(cells, groups, shares)
+    if not (weights[truth].sum() > 0 and weights[~truth].sum() > 0):
         raise TableError("weights need images with and without the target class")
-    return np.asarray(
-        np.where(truth, prevalence * weights / sick, (1 - prevalence) * weights / well)
-    )
+    return at_prevalence(weights, truth, prevalence)
 
 
 def reliability(
     probabilities: Floats, truth: Truth, weights: Floats, groups: NDArray[np.str_], seed: int
 ) -> list[Bin]:
     """Ten bins of about the same weight, in ascending order of probability."""
-    order = np.argsort(probabilities, kind="stable")
-    share = np.cumsum(weights[order]) / weights.sum()
-    number = np.minimum((share * _BINS - 1e-9).astype(int), _BINS - 1)
-    found = []
-    for k in range(_BINS):
-        chosen = order[number == k]
-        if len(chosen):
-            found.append(_bin(chosen, probabilities, truth, weights, groups, seed + k))
-    return found
+    return [
+        _bin(chosen, probabilities, truth, weights, groups, seed + number)
+        for number, chosen in enumerate(tenths(probabilities, weights))
+        if len(chosen)
+    ]
 
 
 def _bin(

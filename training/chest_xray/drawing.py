@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,15 +37,31 @@ def draw_weights(rows: tuple[Row, ...], settings: Settings) -> NDArray[np.float6
     """
     if unknown := sorted({row.cell for row in rows} - settings.draws.keys()):
         raise SettingsError(f"[draws] must name every source and class; missing: {unknown}")
-    groups: dict[tuple[str, str], int] = {}
-    for row in rows:
-        groups[row.cell, row.group] = groups.get((row.cell, row.group), 0) + 1
-    # A patient with sixteen images does not count sixteen times; the root keeps some of them.
-    raw = np.array([groups[row.cell, row.group] ** -0.5 for row in rows])
     cells = np.array([row.cell for row in rows])
-    for cell in np.unique(cells):
-        raw[cells == cell] *= settings.draws[str(cell)] / raw[cells == cell].sum()
-    return np.asarray(raw / raw.sum())
+    return shared_weights(cells, np.array([row.group for row in rows]), settings.draws)
+
+
+def shared_weights(
+    cells: NDArray[np.str_], groups: NDArray[np.str_], shares: Mapping[str, float]
+) -> NDArray[np.float64]:
+    """Weights that sum to 1: each cell by its share, its groups by the root of their images.
+
+    A patient with sixteen images does not count sixteen times; the root keeps some of them.
+
+    Parameters
+    ----------
+    cells, groups : numpy.ndarray
+        Of each image; a cell is a source and class, such as "nih normal".
+    shares : mapping
+        Weight of every cell that occurs.
+    """
+    names, inverse = np.unique(cells, return_inverse=True)
+    pairs = np.stack([inverse, np.unique(groups, return_inverse=True)[1]], axis=1)
+    _, pair, images = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+    raw = images[pair.ravel()] ** -0.5
+    each = np.array([shares[str(name)] for name in names]) / np.bincount(inverse, raw)
+    weights = raw * each[inverse]
+    return np.asarray(weights / weights.sum())
 
 
 def frame_weights(rows: tuple[Row, ...]) -> NDArray[np.float64]:
@@ -78,7 +94,7 @@ def opacity_target(row: Row) -> tuple[float, float]:
 def targets(
     rows: tuple[Row, ...], settings: Settings, sources: tuple[str, ...]
 ) -> NDArray[np.float32]:
-    """What the loss needs of each row; see ``classifier.TargetLayout``.
+    """What the loss needs of each row; see ``classifier.training_loss``.
 
     Returns
     -------

@@ -12,6 +12,7 @@ from sklearn.metrics import cohen_kappa_score, confusion_matrix
 from inference.models.chest_xray.extent import LEVEL_CUTS, LEVEL_LABELS, LEVELED, SCALES, level_of
 from training.chest_xray.settings import Settings
 from training.intervals import Statistic, resampled
+from training.markdown import estimate, table
 
 Floats = NDArray[np.float64]
 Figures = dict[str, Any]
@@ -141,33 +142,26 @@ def tables(figures: Figures) -> list[str]:
     """
     measures = figures["measures"]
     rows = [_row(_capital(scale.label), scale.highest, measures[scale.key]) for scale in SCALES]
-    head = "| score (mean absolute error) | model | saying the mean | gain | weighted kappa |"
+    head = ("score (mean absolute error)", "model", "saying the mean", "gain", "weighted kappa")
     return [
         "**Radiographic extent**, grouped cross-validation on images scored by experts: each by a "
         "network and a head that never saw its fold. It says how much of the lungs is opaque, not "
         "how ill somebody is. A score is shown only if its gain over saying the mean excludes "
         "zero.",
-        "\n".join([head, "| --- | --- | --- | --- | --- |", *rows]),
+        table(head, rows),
         _level_words(figures),
         _compared(figures["published_errors"]),
     ]
 
 
-def _row(label: str, highest: float, found: Figures) -> str:
+def _row(label: str, highest: float, found: Figures) -> tuple[str, ...]:
     keys = ("mae", "mae_of_mean", "gain", "kappa")
     count = f"n {found['mae']['images']} / {found['mae']['groups']}"
-    cells = " | ".join(_words(found[key]) for key in keys)
-    return f"| {label}, 0 to {highest:.0f}, {count} | {cells} |"
+    return f"{label}, 0 to {highest:.0f}, {count}", *(estimate(found[key]) for key in keys)
 
 
 def _capital(label: str) -> str:
     return label[0].upper() + label[1:]
-
-
-def _words(found: Figures) -> str:
-    if found["value"] is None:
-        return "–"
-    return f"{found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
 
 
 def _level_words(figures: Figures) -> str:
@@ -181,9 +175,9 @@ def _level_words(figures: Figures) -> str:
         return f"{rule}Too few images have a score: no level is shown."
     shown = "Levels are shown." if figures["shown"] else "That is too little: no level is shown."
     return (
-        f"{rule}Right level: {_words(level['accuracy'])} (saying the mean's level: "
-        f"{_words(level['accuracy_of_mean'])}; saying the commonest level: "
-        f"{_words(level['accuracy_of_commonest'])}), weighted kappa {_words(level['kappa'])}. "
+        f"{rule}Right level: {estimate(level['accuracy'])} (saying the mean's level: "
+        f"{estimate(level['accuracy_of_mean'])}; saying the commonest level: "
+        f"{estimate(level['accuracy_of_commonest'])}), weighted kappa {estimate(level['kappa'])}. "
         f"{shown}"
     )
 

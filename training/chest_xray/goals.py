@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from training.markdown import estimate, table
+
 Figures = dict[str, Any]
 
 
@@ -100,22 +102,20 @@ GOALS = (
 
 def goals_table(figures: Figures) -> str:
     """Markdown: each goal, what was reached, and whether that is enough."""
-    lines = ["| goal | wanted | reached | |", "| --- | --- | --- | --- |"]
+    lines = []
     for goal in GOALS:
         found = goal.reached(figures)
         value = found["value"] if isinstance(found, dict) else found
         sign = "at most" if goal.at_most else "at least"
-        lines.append(
-            f"| {goal.words} | {sign} {goal.wanted:.2f} | {_words(found)} | {_met(goal, value)} |"
-        )
-    return "\n".join(lines)
+        lines.append((goal.words, f"{sign} {goal.wanted:.2f}", _words(found), _met(goal, value)))
+    return table(("goal", "wanted", "reached", ""), lines)
 
 
 def _words(found: dict[str, Any] | float | None) -> str:
     if found is None or (isinstance(found, dict) and found["value"] is None):
         return "not measured"
     if isinstance(found, dict):
-        return f"{found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
+        return estimate(found)
     return f"{found:.3f}"
 
 

@@ -15,7 +15,6 @@ import numpy as np
 
 from training.chest_xray.heads_estimators import Kind, kinds
 from training.chest_xray.heads_figures import Judge
-from training.chest_xray.heads_plot import plot_heads
 from training.chest_xray.heads_questions import Inputs, Question, parts, questions
 from training.chest_xray.heads_scores import (
     Scores,
@@ -23,11 +22,7 @@ from training.chest_xray.heads_scores import (
     frozen_scores,
     stacked_scores,
 )
-from training.chest_xray.heads_settings import HeadsSettings
-from training.chest_xray.heads_tables import tables
 from training.chest_xray.settings import Settings
-
-__all__ = ["FINE_TUNED", "STACKED", "compare_heads", "plot_heads", "tables"]
 
 FINE_TUNED, STACKED = "fine_tuned", "stacked"
 
@@ -36,7 +31,6 @@ def compare_heads(
     inputs: Inputs,
     fine_tuned: Mapping[str, Scores],
     settings: Settings,
-    own: HeadsSettings,
     work: Path,
     heads: tuple[Kind, ...] | None = None,
 ) -> dict[str, Any]:
@@ -50,8 +44,8 @@ def compare_heads(
     fine_tuned : mapping of str to Scores
         The fine-tuned networks' answers by question (``"covid"``, ``"bacterial"``); a question
         that is not in it is compared without them.
-    settings, own : Settings, HeadsSettings
-        Seed, target and resamples; FLAML's time.
+    settings : Settings
+        Seed, target, resamples, and section ``[heads]``.
     work : pathlib.Path
         Outside the repository. Finished fits are read from here, so an interrupted run goes on.
     heads : tuple of Kind, optional
@@ -71,10 +65,10 @@ def compare_heads(
     if heads is None:
         seed = int(np.random.default_rng([settings.seed, 50]).integers(2**31))
         searches = sum(len(list(parts(question, inputs))) for question in asked)
-        heads = kinds(seed, own.automl_seconds / searches)
+        heads = kinds(seed, settings.heads.automl_seconds / searches)
     judge = Judge(inputs, settings)
     return {
-        "automl_seconds": own.automl_seconds,
+        "automl_seconds": settings.heads.automl_seconds,
         "questions": {
             question.key: judge.figures(
                 question, _answers(question, inputs, fine_tuned.get(question.key), heads, work)

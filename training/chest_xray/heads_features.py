@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.chest_xray.answers import features_of
-from training.chest_xray.classifier import new_classifier
+from training.chest_xray.classifier import features_of, new_classifier
 from training.chest_xray.crops import Crops
 from training.chest_xray.imagenet import State
 from training.chest_xray.settings import Settings

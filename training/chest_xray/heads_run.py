@@ -66,7 +66,7 @@ def heads_of_run(
     own = _in_order((out_of_fold(answers),), table.rows, settings.target_index)
     fine_tuned = {COVID: Scores(own, unseen)}
     with threadpool_limits(settings.threads):
-        return compare_heads(inputs, fine_tuned, settings, settings.heads, work)
+        return compare_heads(inputs, fine_tuned, settings, work)
 
 
 def _weights(rows: tuple[Row, ...], settings: Settings) -> Floats:

@@ -9,6 +9,7 @@ from typing import Any
 
 from training.chest_xray.heads_estimators import AUTOML
 from training.chest_xray.heads_figures import AIMED_SENSITIVITY, Figures
+from training.markdown import estimate, table
 
 NAMES = {
     "logistic": "logistic regression",
@@ -67,17 +68,17 @@ def tables(figures: Figures) -> list[str]:
         Paragraphs and one table.
     """
     heads = heads_in(figures)
-    lines = [("", *(NAMES[head] for head in heads)), tuple("---" for _ in ("", *heads))]
+    lines = []
     for measure in measures(figures):
         first = f"{measure.question}: {measure.words}, n {_counts(measure)}"
-        lines.append((first, *(_text(measure.by_head.get(head)) for head in heads)))
+        lines.append((first, *(estimate(measure.by_head.get(head)) for head in heads)))
     return [
         "**Heads compared** (the same prepared images and folds; out of fold, brackets: 95 % "
         "interval over groups, n: images / groups). Logistic regression, XGBoost and AutoML see "
         "ImageNet features as they were before any fine-tuning. Most sources show one class "
         "only, so the figure for all sources ranks heads by how well they tell sources apart; the "
         "lines within a source and on unseen sources are the ones to compare.",
-        "\n".join(f"| {' | '.join(line)} |" for line in lines),
+        table(("", *(NAMES[head] for head in heads)), lines),
         *_notes(figures),
     ]
 
@@ -122,12 +123,6 @@ def _at(head: Figures, path: tuple[str, ...]) -> Figures | None:
 def _counts(measure: Measure) -> str:
     counted = next(iter(measure.by_head.values()))
     return f"{counted['images']} / {counted['groups']}"
-
-
-def _text(found: Figures | None) -> str:
-    if found is None or found["value"] is None:
-        return "–"
-    return f"{found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
 
 
 def _notes(figures: Figures) -> list[str]:

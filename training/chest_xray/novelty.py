@@ -23,6 +23,7 @@ from training.chest_xray.gate_settings import NoveltySettings
 from training.chest_xray.protocol import Fitting
 from training.chest_xray.table import Row
 from training.errors import TableError
+from training.markdown import table
 
 Floats = NDArray[np.float32]
 Method = Literal["knn", "mahalanobis", "mahalanobis_by_class"]
@@ -230,10 +231,10 @@ def fit_novelty(
     own : NoveltySettings
         Section ``[novelty]``.
     """
-    trained = _adults(rows, {row.path for row in fitting.training})
+    seen = {row.path for row in fitting.training}
+    trained = _adults(rows, seen)
     kept = tuple(row for row, wanted in zip(rows, trained, strict=True) if wanted)
     child = np.array([row.child for row in rows], bool)
-    seen = {row.path for row in fitting.training}
     new = np.array([row.path not in seen for row in rows], bool)
     others = {**strangers, _CHILDREN: features[child & new], _KNOWN: features[~child & new]}
     distances = {m: fit_distance(m, features[trained], kept, own) for m in METHODS}
@@ -286,7 +287,7 @@ def tables(figures: dict[str, Any]) -> list[str]:
     """Markdown for the model card."""
     head = ("", "no chest X-ray, shown by force", "worst source left out", "known sources, new "
             "images", "children")  # fmt: skip
-    lines = [head, tuple("---" for _ in head)]
+    lines = []
     for method, found in figures["methods"].items():
         mark = " (served)" if method == figures["chosen"] else ""
         worst = max(found["left_out_refused"].values())
@@ -295,5 +296,5 @@ def tables(figures: dict[str, Any]) -> list[str]:
     return [
         "**Distance in feature space**: share refused at the threshold that sources left out allow "
         f"(reference: {figures['reference']} images of adults; kinds of strangers count equally)",
-        "\n".join(f"| {' | '.join(line)} |" for line in lines),
+        table(head, lines),
     ]

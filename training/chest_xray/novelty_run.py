@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from training.chest_xray.answers import Answers, features_of
+from training.chest_xray.answers import Answers
+from training.chest_xray.classifier import features_of
 from training.chest_xray.crops import Crops
 from training.chest_xray.novelty import Novelty, fit_novelty, left_out
 from training.chest_xray.protocol import SERVED

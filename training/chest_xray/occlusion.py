@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from inference.models.chest_xray import network, prepare
 from inference.models.chest_xray.facts import FACTS
-from training.chest_xray.calibration import Calibration, Thresholds, prior_log_odds
+from training.chest_xray.calibration import Calibration, Thresholds
 from training.chest_xray.crops import Crops
 from training.chest_xray.gate_settings import OcclusionSettings
 from training.chest_xray.outside_lungs import outside_figures
 from training.chest_xray.positives import Judged, Reader, called_positive, reader_of
 from training.chest_xray.settings import Settings
 from training.intervals import resampled
+from training.markdown import estimate
 
 Floats = NDArray[np.float32]
 Figures = dict[str, Any]
@@ -72,10 +73,7 @@ def explain(
     settings : Settings
         Section ``[occlusion]``, seed, target and resamples are used.
     """
-    prior = prior_log_odds(calibration.prevalence)
-    scale = network.TargetScale(
-        settings.target_index, calibration.slope, calibration.intercept, prior
-    )
+    scale = network.TargetScale(settings.target_index, **calibration.scale())
     readers = {fold: reader_of(model, scale) for fold, model in models.items()}
     judged = called_positive(readers, crops, thresholds.balanced)
     times, seed, target = settings.report.bootstrap, settings.seed, settings.target
@@ -195,9 +193,9 @@ def tables(figures: Figures) -> list[str]:
         "**Does the map mean something** (rightly positive images, by networks that did not train "
         "on them)",
         f"With the {part['cells']} hottest cells of the map covered the log-odds fall by "
-        f"{_figure(hottest)}; with as many other lung cells covered by {_figure(others)}. "
-        f"Difference in the same image {_figure(part['difference'])}; the hottest cells count more "
-        f"in a share of {_figure(part['hottest_fall_more'])} "
+        f"{estimate(hottest)}; with as many other lung cells covered by {estimate(others)}. "
+        f"Difference in the same image {estimate(part['difference'])}; the hottest cells count "
+        f"more in a share of {estimate(part['hottest_fall_more'])} "
         f"(n {hottest['images']} / {hottest['groups']}).",
     ]
     outside = figures["outside"]
@@ -216,12 +214,6 @@ def _outside_lines(outside: Figures) -> Iterator[str]:
             _, middle, ninth, _ = one["quantiles_10_50_90_99"]
             yield (
                 f"| {name} | {middle:.2f} | {ninth:.2f} | "
-                f"from {outside['caution']:.2f}: {_figure(one['cautioned'])} | "
-                f"from {outside['refusal']:.2f}: {_figure(one['refused'])} |"
+                f"from {outside['caution']:.2f}: {estimate(one['cautioned'])} | "
+                f"from {outside['refusal']:.2f}: {estimate(one['refused'])} |"
             )
-
-
-def _figure(found: Figures) -> str:
-    if found["value"] is None:
-        return "–"
-    return f"{found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"

@@ -20,6 +20,7 @@ from training.chest_xray.orientation_pictures import (
     faulty,
 )
 from training.intervals import rate
+from training.markdown import table
 
 Floats = NDArray[np.float32]
 # A quantile of fewer images is their maximum, which says nothing.
@@ -130,7 +131,7 @@ def tables(figures: dict[str, Any]) -> list[str]:
     """Markdown for the model card."""
     names = ("proper_refused", *(fault.key for fault in FAULTS))
     head = ("source", "proper, refused", *(fault.key.replace("_", " ") for fault in FAULTS), "n")
-    lines = [head, tuple("---" for _ in head)]
+    lines = []
     for source, found in figures["held_out"].items():
         n = found["proper_refused"]
         cells = (f"{found[name]['value']:.3f}" for name in names)
@@ -138,5 +139,5 @@ def tables(figures: dict[str, Any]) -> list[str]:
     return [
         "**Orientation** (held-out fold: share of proper images refused, and of images that were "
         "turned, mirrored or inverted for the test)",
-        "\n".join(f"| {' | '.join(line)} |" for line in lines),
+        table(head, lines),
     ]

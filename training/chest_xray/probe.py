@@ -17,10 +17,10 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from inference.models.chest_xray import network, prepare
+from inference.models.chest_xray import prepare
 from training.chest_xray.augmentation import framed
 from training.chest_xray.calibration import log_odds
-from training.chest_xray.classifier import new_classifier, predicted
+from training.chest_xray.classifier import features_of, new_classifier, predicted
 from training.chest_xray.crops import Crops
 from training.chest_xray.evaluation import Figures
 from training.chest_xray.imagenet import State
@@ -91,7 +91,7 @@ class Probed:
 
 def probe(probed: Probed, settings: Settings, imagenet: State | None) -> dict[str, Figures]:
     """Held-out adults under each change: the trained network, and frozen features fitted anew."""
-    frozen = pooled_features(new_classifier(settings, imagenet))
+    frozen = new_classifier(settings, imagenet)
     figures: dict[str, Figures] = {}
     for name, change in CHANGES.items():
         inputs = changed(probed.judging, change)
@@ -108,20 +108,13 @@ def probe(probed: Probed, settings: Settings, imagenet: State | None) -> dict[st
     return figures
 
 
-def pooled_features(model: keras.Model) -> keras.Model:
-    """The network up to its pooled features, (batch, features)."""
-    return keras.Model(model.input, model.get_layer(network.POOL).output)
-
-
 def _refitted(
     frozen: keras.Model, fitting: Floats, judging: Floats, probed: Probed, settings: Settings
 ) -> NDArray[np.float64]:
     truth = np.array([row.label == settings.target for row in probed.fitting.rows])
     regression = make_pipeline(StandardScaler(), LogisticRegression(C=0.003, max_iter=500))
-    regression.fit(frozen.predict(fitting, batch_size=64, verbose=0), truth)
-    return np.asarray(
-        regression.decision_function(frozen.predict(judging, batch_size=64, verbose=0))
-    )
+    regression.fit(features_of(frozen, fitting), truth)
+    return np.asarray(regression.decision_function(features_of(frozen, judging)))
 
 
 def _areas(scores: NDArray[np.float64], crops: Crops, settings: Settings) -> Figures:
@@ -143,7 +136,6 @@ def _source_told(probed: Probed, settings: Settings) -> Figures:
     A logistic regression on them, fitted on the training adults; balanced accuracy on the held-out
     ones, beside what guessing gives. nih and rsna_normal are one source.
     """
-    features = pooled_features(probed.model)
     figures = {}
     for label in settings.classes:
         fit, judge = (
@@ -157,10 +149,10 @@ def _source_told(probed: Probed, settings: Settings) -> Figures:
             StandardScaler(), LogisticRegression(C=0.003, max_iter=500, class_weight="balanced")
         )
         regression.fit(
-            features.predict(fit.composed(), verbose=0), [_institution(r.source) for r in fit.rows]
+            features_of(probed.model, fit.composed()), [_institution(r.source) for r in fit.rows]
         )
         truth = np.array([_institution(row.source) for row in judge.rows])
-        told = regression.predict(features.predict(judge.composed(), verbose=0))
+        told = regression.predict(features_of(probed.model, judge.composed()))
         groups = np.array([row.group for row in judge.rows])
         share = rate(told == truth, groups, settings.report.bootstrap, settings.seed)
         figures[label] = {

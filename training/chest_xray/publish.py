@@ -18,7 +18,6 @@ from inference.golden import phantom, record
 from inference.model_folder import Prepared
 from inference.models.chest_xray import network, prepare
 from inference.registry import assemble
-from training.chest_xray.calibration import prior_log_odds
 from training.chest_xray.card import update_card
 from training.chest_xray.children import export_children
 from training.chest_xray.evaluation import Figures, Predictions
@@ -84,11 +83,7 @@ def _export_networks(
     weights.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(results.boxes.finder, weights / "lung_finder.onnx")
     shutil.copyfile(results.orientation.path, weights / "orientation.onnx")
-    calibration = results.calibration
-    scale = network.TargetScale(
-        settings.target_index, calibration.slope, calibration.intercept,
-        prior_log_odds(calibration.prevalence),
-    )  # fmt: skip
+    scale = network.TargetScale(settings.target_index, **results.calibration.scale())
     extras = {
         "distance": distance_layers(results.novelty.distance),
         "extent": LinearScores(results.extent.weights, results.extent.bias, name="extent"),
@@ -130,11 +125,7 @@ def _trained(
         "networks": networks,
         "prepare_version": prepare.PREPARE_VERSION,
         "input_side": prepare.INPUT_SIDE,
-        "scale": {
-            "slope": calibration.slope,
-            "intercept": calibration.intercept,
-            "prior": float(logit(calibration.prevalence)),
-        },
+        "scale": calibration.scale(),
         "operating_points": results.figures["operating_points"],
         "reference_prevalence": calibration.prevalence,
         "interval": {

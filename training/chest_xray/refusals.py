@@ -19,6 +19,7 @@ from training.chest_xray.orientation_pictures import MADE, faulty
 from training.chest_xray.strangers import Stranger, as_picture
 from training.chest_xray.table import Row, read_pixels
 from training.intervals import rate
+from training.markdown import counted, table
 
 Figures = dict[str, Any]
 # Number of this part in the seeds of the run.
@@ -142,8 +143,8 @@ def refusal_figures(model: Model, offered: Iterable[Case], times: int, seed: int
             gate = _GATES.get(prediction.reasons[0].code, "header")
         found.setdefault((case.table, case.kind), []).append((case.group, gate))
     figures: Figures = {}
-    for (table, kind), answers in found.items():
-        figures.setdefault(table, {})[kind] = _counted(answers, times, seed)
+    for (part, kind), answers in found.items():
+        figures.setdefault(part, {})[kind] = _counted(answers, times, seed)
     return figures
 
 
@@ -179,14 +180,11 @@ def tables(figures: Figures) -> list[str]:
 
 
 def _table(lines: Figures) -> str:
-    head = "| | refused | first refused by |\n| --- | --- | --- |"
-    return "\n".join([head, *(f"| {kind} | {_line(one)} |" for kind, one in sorted(lines.items()))])
+    rows = [
+        (kind, counted(one["refused"]), _gates(one["by"])) for kind, one in sorted(lines.items())
+    ]
+    return table(("", "refused", "first refused by"), rows)
 
 
-def _line(one: Figures) -> str:
-    refused = one["refused"]
-    by = ", ".join(f"{gate} {100 * share:.0f} %" for gate, share in one["by"].items()) or "–"
-    return (
-        f"{refused['value']:.2f} [{refused['low']:.2f}, {refused['high']:.2f}], "
-        f"n {refused['images']} / {refused['groups']} | {by}"
-    )
+def _gates(by: Figures) -> str:
+    return ", ".join(f"{gate} {100 * share:.0f} %" for gate, share in by.items()) or "–"

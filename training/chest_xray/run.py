@@ -8,9 +8,10 @@ from pathlib import Path
 
 import keras
 
-from training.chest_xray.answers import Answers, by_fold, features_by_fold, features_of, fit_and_ask
+from training.chest_xray.answers import Answers, by_fold, features_by_fold, fit_and_ask
 from training.chest_xray.calibration import Calibration, Thresholds
 from training.chest_xray.children import ChildrenFit, fit_children
+from training.chest_xray.classifier import features_of
 from training.chest_xray.crops import Crops
 from training.chest_xray.evaluation import Figures
 from training.chest_xray.extent import ExtentFit, fit_extent

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from training.markdown import table
+
 _COLUMNS = {
     "without_ieee8023_auc": "ieee8023 unseen: AUC",
     "without_ieee8023_specificity_at_080": "specificity at 0.80",
@@ -25,7 +27,7 @@ def trials_table(kept: dict[str, Any]) -> str:
         The content of ``trials.json``.
     """
     head = ("trial", *_COLUMNS.values())
-    lines = [head, tuple("---" for _ in head)]
+    lines = []
     for name, trial in kept["trials"].items():
         changed = ", ".join(f"{key} {value}" for key, value in _plain(trial["changes"]).items())
         figures = (trial[key] for key in _COLUMNS)
@@ -38,7 +40,7 @@ def trials_table(kept: dict[str, Any]) -> str:
     return (
         f"Short runs ({kept['epochs']} epochs) on folds 0 to 2, judged on fold 3 and on the adults "
         "of the source left out; the held-out fold plays no part. One seed: differences of a few "
-        "hundredths are noise.\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        "hundredths are noise.\n\n" + table(head, lines)
     )
 
 
