@@ -13,12 +13,13 @@ from inference.model_facts import (
     NetworkFile,
     OperatingPoint,
 )
-from inference.prediction import Aside, Extent, Measure, ModelIdentity, Prediction, Reason
+from inference.prediction import Aside, ModelIdentity, Prediction, Reason
 from inference.prevalence import likelihood_ratio, posterior
 from plugin.reporting.image_read import ImageRead, words_with_image
 from plugin.reporting.result import result_json
 from plugin.reporting.site_prevalence import Prevalence
 from plugin.reporting.wording import put_into_words
+from tests.plugin.reading.samples import EXTENT
 
 Json = dict[str, Any]
 
@@ -83,14 +84,6 @@ AGE_UNKNOWN = Reason("age_unknown", "The image does not state the patient's age.
 LATERAL = Reason("lateral", "A lateral view; the model reads frontal views.")
 CHILD = Reason(
     "under_minimum_age", "The patient is younger than 16; the model reads people of 16 and older."
-)
-EXTENT = Extent(
-    2,
-    "moderate",
-    (
-        Measure("geographic_extent", "geographic extent", 3.14, 8, 1.2),
-        Measure("opacity", "opacity", 2.4, 6, 0.9),
-    ),
 )
 ASIDE = Aside(
     "bacterial_or_viral",

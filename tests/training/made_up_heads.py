@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from tests.training.conftest import MODEL_FOLDER
 from training.chest_xray.heads import compare_heads
 from training.chest_xray.heads_estimators import (
     Chosen,
@@ -22,7 +23,7 @@ from training.chest_xray.heads_scores import (
     frozen_scores,
 )
 from training.chest_xray.heads_settings import HeadsSettings
-from training.chest_xray.settings import Settings
+from training.chest_xray.settings import Report, Settings, load_settings
 from training.chest_xray.table import Row
 
 FEATURES, FOLDS, GROUPS = 6, 4, 6
@@ -44,6 +45,13 @@ def plain(_examples: Examples) -> Chosen:
 
 
 PLAIN = Kind("logistic", plain)
+
+
+def few_resamples() -> Settings:
+    """The model's settings; intervals of forty resamples are enough here."""
+    return dataclasses.replace(
+        load_settings(MODEL_FOLDER / "training.toml"), report=Report(bootstrap=40)
+    )
 
 
 def row_of(source: str, finding: str, fold: int, group: int, image: int) -> Row:

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.training.conftest import MODEL_FOLDER
 from tests.training.made_up_heads import (
     FOLDS,
     PLAIN,
     area,
     compared,
+    few_resamples,
     made_up,
     plain,
 )
@@ -32,7 +32,7 @@ from training.chest_xray.heads_scores import (
     frozen_scores,
     stacked_scores,
 )
-from training.chest_xray.settings import Report, Settings, load_settings
+from training.chest_xray.settings import Settings
 from training.errors import TableError
 
 pytestmark = pytest.mark.training
@@ -40,9 +40,7 @@ pytestmark = pytest.mark.training
 
 @pytest.fixture(scope="module")
 def settings() -> Settings:
-    return dataclasses.replace(
-        load_settings(MODEL_FOLDER / "training.toml"), report=Report(bootstrap=40)
-    )
+    return few_resamples()
 
 
 def test_a_head_finds_what_is_there(settings: Settings, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.training.conftest import MODEL_FOLDER
 from tests.training.made_up_heads import (
     FOLDS,
     PLAIN,
     compared,
+    few_resamples,
     made_up,
 )
 from training.chest_xray import heads_run
@@ -41,7 +40,7 @@ from training.chest_xray.heads_scores import (
 )
 from training.chest_xray.heads_tables import tables
 from training.chest_xray.protocol import SERVED, all_fittings
-from training.chest_xray.settings import Report, Settings, load_settings
+from training.chest_xray.settings import Settings
 from training.chest_xray.table import Row
 from training.errors import TableError
 
@@ -50,9 +49,7 @@ pytestmark = pytest.mark.training
 
 @pytest.fixture(scope="module")
 def settings() -> Settings:
-    return dataclasses.replace(
-        load_settings(MODEL_FOLDER / "training.toml"), report=Report(bootstrap=40)
-    )
+    return few_resamples()
 
 
 def fine_tuned(inputs: Inputs, settings: Settings) -> dict[str, Scores]:
